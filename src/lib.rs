@@ -1,0 +1,27 @@
+//! Gantry makes OCI images out of Nix store closures.
+//!
+//! This is the map of the crate. Data goes one way through it:
+//!
+//! ```text
+//! spec  ──>  closure (plan)  ──>  layer  ──>  image  ──>  output
+//! ```
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`digest`] | digests (only valid ones exist) and the hasher |
+//! | [`spec`] | what the user asked for: arguments as types, checked one by one |
+//! | [`closure`] | the graph of store paths, and which paths share a layer |
+//! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline |
+//! | [`root`] | the root layer: what lies outside the store |
+//! | [`image`] | configuration, manifest, index, history |
+//! | [`base`] | reading images back: archive, layout |
+//! | [`output`] | writing images: archive, layout |
+//! | [`cli`] | the `gantry` command, one file per subcommand |
+//! | `plugin` | the evaluator's entry points (feature `plugin`) |
+//!
+//! Imports go one way as well: `cli`, `plugin` → `output`, `root` → `image`, `layer`, `base`,
+//! `closure` → `spec`, `digest`.
+
+pub mod closure;
+pub mod digest;
+pub mod spec;
