@@ -16,12 +16,20 @@
 //! | [`image`] | configuration, manifest, index, history |
 //! | [`base`] | reading images back: archive, layout |
 //! | [`output`] | writing images: archive, layout |
+//! | [`assemble`] | from a specification to an image: the order of the steps |
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
 //!
-//! Imports go one way as well: `cli`, `plugin` → `output`, `root` → `image`, `layer`, `base`,
-//! `closure` → `spec`, `digest`.
+//! Imports go one way as well: `cli`, `plugin` → `assemble` → `output`, `root` → `image`, `layer`,
+//! `base`, `closure` → `spec`, `digest`.
 
+pub mod assemble;
+pub mod base;
+pub mod cli;
 pub mod closure;
 pub mod digest;
+pub mod image;
+pub mod layer;
+pub mod output;
+pub mod root;
 pub mod spec;

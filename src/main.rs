@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `gantry`; everything is in the library, under `cli`.
+
+fn main() -> std::process::ExitCode {
+    gantry::cli::run()
+}

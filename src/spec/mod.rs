@@ -100,6 +100,16 @@ pub enum Timestamp {
     Now,
 }
 
+impl Timestamp {
+    /// Seconds since 1970, where `now` is the time of the build.
+    pub fn seconds(self, now: i64) -> i64 {
+        match self {
+            Timestamp::At(seconds) => seconds,
+            Timestamp::Now => now,
+        }
+    }
+}
+
 /// How store paths are divided into layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layering {

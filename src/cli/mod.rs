@@ -1,0 +1,76 @@
+//! The command `gantry`, one file a subcommand. The edge of the program: the clock, the environment,
+//! signals and the terminal are looked at here and nowhere else.
+
+mod build;
+mod inspect;
+mod progress;
+mod size;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Parser, Subcommand};
+
+/// OCI images from Nix store closures.
+///
+/// Exit status: 0 done; 1 failed, the last line on standard error says why; 2 wrong usage;
+/// 130 interrupted.
+#[derive(Parser)]
+#[command(name = "gantry", version, about, long_about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build a root layer or an image: the builder of builtins.ociImage's derivations.
+    Build(build::Arguments),
+    /// Show an image: its layers with size, digest and store paths.
+    Inspect(inspect::Arguments),
+}
+
+/// What ends a command early.
+enum Failure {
+    /// One line for the user.
+    Message(String),
+    /// A signal.
+    Interrupted,
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Message(error.to_string())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = interrupt_flag().and_then(|interrupted| match arguments.command {
+        Command::Build(arguments) => build::run(arguments, interrupted),
+        Command::Inspect(arguments) => inspect::run(arguments),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Interrupted) => {
+            eprintln!("error: interrupted");
+            ExitCode::from(130)
+        }
+    }
+}
+
+/// A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second ends the process at once.
+fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())?;
+        signal_hook::flag::register(signal, flag.clone())?;
+    }
+    Ok(flag)
+}

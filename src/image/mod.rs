@@ -1,0 +1,158 @@
+//! The documents of an image: configuration, manifest, index (OCI image-spec 1.1) and Docker's
+//! `manifest.json`. Bytes in, bytes out: knows nothing of files.
+
+mod documents;
+mod history;
+mod reference;
+
+pub use documents::{
+    Descriptor, DockerManifest, Document, History, ImageConfig, Index, Layout, Manifest, RootFs, media,
+};
+pub use history::{comment, store_paths};
+pub use reference::familiar_to_docker;
+
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::layer::Blob;
+use crate::spec::{Compression, ImageSpec};
+
+/// Clients read no manifest or configuration over this many bytes (containers/image, `iolimits`).
+pub const MAX_DOCUMENT: usize = 4 << 20;
+
+/// An image, complete but for the bytes of its layers.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The configuration; its digest is the image ID.
+    pub config: Document,
+    /// The manifest; its digest is the image's.
+    pub manifest: Document,
+    /// The index of a layout, or an archive, that holds this image alone.
+    pub index: Vec<u8>,
+    /// Docker's `manifest.json` for an archive that keeps blobs under `blobs/sha256/`.
+    pub docker_manifest: Vec<u8>,
+}
+
+/// Why an image cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Too large for clients.
+    #[error("the image's {what} has {size} bytes, and clients read at most {MAX_DOCUMENT}: {remedy}")]
+    TooLarge {
+        /// Configuration or manifest.
+        what: &'static str,
+        /// Bytes.
+        size: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A timestamp that RFC 3339 cannot say.
+    #[error("created: {0} seconds since 1970 is no date from year 1 to 9999")]
+    Created(i64),
+    /// serde_json refused.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A layer as the documents see it.
+#[derive(Debug, Clone)]
+pub struct LayerRecord {
+    /// What was written.
+    pub blob: Blob,
+    /// The store paths in it, for the history.
+    pub paths: Vec<String>,
+}
+
+impl Image {
+    /// The image that `spec` and `config` (the configuration's `config` object) ask for, of these
+    /// layers, bottom first. `created` is in seconds since 1970; `codec` says what compressed the blobs.
+    pub fn new(
+        spec: &ImageSpec,
+        config: Map<String, Value>,
+        layers: &[LayerRecord],
+        created: i64,
+        codec: Option<String>,
+    ) -> Result<Image, ImageError> {
+        let created = rfc3339(created)?;
+        let image_config = ImageConfig {
+            created: created.clone(),
+            architecture: spec.platform.architecture.clone(),
+            variant: spec.platform.variant.clone(),
+            os: spec.platform.os.clone(),
+            config,
+            rootfs: RootFs {
+                kind: "layers".to_string(),
+                diff_ids: layers.iter().map(|layer| layer.blob.diff_id).collect(),
+            },
+            history: layers
+                .iter()
+                .map(|layer| History {
+                    created: Some(created.clone()),
+                    created_by: Some("gantry".to_string()),
+                    comment: Some(comment(&layer.paths)),
+                    empty_layer: None,
+                })
+                .collect(),
+        };
+        let config = Document::new(serde_json::to_vec(&image_config)?);
+        config.check_size("configuration", "make config smaller, or the closure")?;
+
+        let mut annotations = spec.annotations.clone();
+        if let Some(codec) = codec {
+            annotations.entry(media::CODEC_ANNOTATION.to_string()).or_insert(codec);
+        }
+        let layer_type = match spec.compression {
+            Compression::None => media::LAYER,
+            Compression::Gzip(_) => media::LAYER_GZIP,
+            Compression::Zstd(_) => media::LAYER_ZSTD,
+        };
+        let manifest = Document::new(serde_json::to_vec(&Manifest {
+            schema_version: 2,
+            media_type: Some(media::MANIFEST.to_string()),
+            config: config.descriptor(media::CONFIG),
+            layers: layers
+                .iter()
+                .map(|layer| Descriptor::new(layer_type, layer.blob.digest, layer.blob.size))
+                .collect(),
+            annotations,
+        })?);
+        manifest.check_size("manifest", "make annotations smaller")?;
+
+        let mut descriptor = manifest.descriptor(media::MANIFEST);
+        descriptor.platform = Some(documents::Platform {
+            architecture: spec.platform.architecture.clone(),
+            os: spec.platform.os.clone(),
+            variant: spec.platform.variant.clone(),
+        });
+        // What containerd and Docker 25 write: the full name for containerd, the tag for everybody else.
+        descriptor.annotations.insert(
+            "io.containerd.image.name".to_string(),
+            format!("{}:{}", familiar_to_docker(&spec.name), spec.tag),
+        );
+        descriptor.annotations.insert("org.opencontainers.image.ref.name".to_string(), spec.tag.clone());
+        let index = serde_json::to_vec(&Index {
+            schema_version: 2,
+            media_type: Some(media::INDEX.to_string()),
+            manifests: vec![descriptor],
+            annotations: Default::default(),
+        })?;
+        let docker_manifest = serde_json::to_vec(&[DockerManifest {
+            config: blob_path(config.digest),
+            repo_tags: Some(vec![format!("{}:{}", spec.name, spec.tag)]),
+            layers: layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
+        }])?;
+        Ok(Image { config, manifest, index, docker_manifest })
+    }
+}
+
+/// Where a blob lies in a layout, and in an archive of one (image-spec, image-layout.md, "Blobs").
+pub fn blob_path(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn rfc3339(seconds: i64) -> Result<String, ImageError> {
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+        .ok_or(ImageError::Created(seconds))
+}

@@ -1,0 +1,30 @@
+//! Image names as Docker and containerd complete them (distribution/reference, `ParseNormalizedNamed`).
+
+/// The full name of `name`: `app` is `docker.io/library/app`, `me/app` is `docker.io/me/app`, and what
+/// begins with a registry stays as it is.
+pub fn familiar_to_docker(name: &str) -> String {
+    match name.split_once('/') {
+        None => format!("docker.io/library/{name}"),
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => name.to_string(),
+        Some(_) => format!("docker.io/{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        for (name, full) in [
+            ("app", "docker.io/library/app"),
+            ("me/app", "docker.io/me/app"),
+            ("localhost/app", "localhost/app"),
+            ("localhost:5000/app", "localhost:5000/app"),
+            ("ghcr.io/me/app", "ghcr.io/me/app"),
+            ("[::1]:5000/app", "[::1]:5000/app"),
+        ] {
+            assert_eq!(familiar_to_docker(name), full);
+        }
+    }
+}

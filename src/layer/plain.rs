@@ -1,0 +1,96 @@
+//! Uncompressed layers: sizes are known, so every layer is hashed and written at its final place,
+//! many at once, the longest first.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::tar::Shared;
+use super::{Blob, BlobSink, Layer, LayerError, LayerReader, Progress, Slot};
+use crate::digest::{Digest, Hasher};
+
+/// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
+const CHUNK: usize = 256 << 10;
+
+pub(super) fn write(
+    layers: &[Layer],
+    shared: &Shared,
+    threads: usize,
+    sink: &mut dyn BlobSink,
+    progress: &dyn Progress,
+) -> Result<Vec<Blob>, LayerError> {
+    let slots = layers.iter().map(|layer| sink.open(Some(layer.size))).collect::<Result<Vec<Slot>, _>>()?;
+    let mut longest_first: Vec<usize> = (0..layers.len()).collect();
+    longest_first.sort_by_key(|&i| std::cmp::Reverse(layers[i].size));
+
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let results: Vec<Mutex<Option<Result<Digest, LayerError>>>> =
+        layers.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, layers.len().max(1)) {
+            scope.spawn(|| {
+                let mut buffer = vec![0; CHUNK];
+                while !failed.load(Ordering::Relaxed) {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&index) = longest_first.get(turn) else { break };
+                    progress.layer(turn, layers.len());
+                    let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
+                    let result = copy(&layers[index], shared, &slots[index], &mut buffer, progress, &stop);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    if let Ok(mut place) = results[index].lock() {
+                        *place = Some(result);
+                    }
+                }
+            });
+        }
+    });
+
+    let mut digests = Vec::with_capacity(layers.len());
+    let mut interrupted = false;
+    for result in results {
+        match result.into_inner().ok().flatten() {
+            Some(Ok(digest)) => digests.push(digest),
+            // One thread's failure stops the others: theirs is the error to report.
+            None | Some(Err(LayerError::Interrupted)) => interrupted = true,
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    if interrupted {
+        return Err(LayerError::Interrupted);
+    }
+    let mut blobs = Vec::with_capacity(layers.len());
+    for ((slot, layer), diff_id) in slots.into_iter().zip(layers).zip(digests) {
+        sink.close(slot, diff_id, layer.size)?;
+        blobs.push(Blob { digest: diff_id, size: layer.size, diff_id });
+    }
+    Ok(blobs)
+}
+
+fn copy(
+    layer: &Layer,
+    shared: &Shared,
+    slot: &Slot,
+    buffer: &mut [u8],
+    progress: &dyn Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<Digest, LayerError> {
+    let mut reader = LayerReader::new(layer, shared);
+    let mut hasher = Hasher::new();
+    let mut at = slot.offset;
+    loop {
+        if stop() {
+            return Err(LayerError::Interrupted);
+        }
+        let n = reader.read(buffer)?;
+        if n == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..n]);
+        slot.file.write_all_at(&buffer[..n], at).map_err(|e| LayerError::io(&slot.path, e))?;
+        at += n as u64;
+        progress.bytes(n as u64);
+    }
+}

@@ -1,0 +1,153 @@
+//! What is in a layer, and how long its tar will be: known from metadata, before a byte of content is
+//! read, so that blobs can be written in parallel at their final places.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::LayerError;
+use super::tar::{self, BLOCK, Entry, Kind, Shared};
+use super::walk::{Found, Walk};
+use crate::digest::Digest;
+
+/// A layer that can be read.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Its parts, in order.
+    pub pieces: Vec<Piece>,
+    /// The length of its tar, in bytes.
+    pub size: u64,
+    /// Its digest, where a file says so already; whoever reads the layer checks it.
+    pub recorded: Option<Digest>,
+    /// The store paths that its history entry names.
+    pub paths: Vec<String>,
+}
+
+/// A part of a layer's tar.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// The store directory with those above it, usually `/nix/` and `/nix/store/`, 0755: they come
+    /// first, for strict unpackers (nixpkgs#58431).
+    StoreDirectories(PathBuf),
+    /// A store path with everything in it; so many bytes of tar.
+    StorePath(PathBuf, u64),
+    /// The first so many bytes of a file that is a tar itself.
+    Tar(PathBuf, u64),
+    /// So many zeros.
+    Zeros(u64),
+}
+
+impl Layer {
+    /// A layer of store paths, whose tar sizes [`measure`] gave, followed by the members of `root`: the
+    /// tar of a root layer and how many of its bytes are members.
+    pub fn of_store_paths(
+        paths: Vec<String>,
+        sizes: &[u64],
+        store: &Path,
+        shared: &Shared,
+        root: Option<(&Path, u64)>,
+    ) -> Layer {
+        let mut pieces = vec![Piece::StoreDirectories(store.into())];
+        pieces.extend(paths.iter().zip(sizes).map(|(path, &size)| Piece::StorePath(path.into(), size)));
+        pieces.extend(root.map(|(path, members)| Piece::Tar(path.into(), members)));
+        let members = pieces.iter().map(|piece| piece.size(shared)).sum();
+        pieces.push(Piece::Zeros(tar::end_of_archive(members)));
+        Layer { pieces, size: members + tar::end_of_archive(members), recorded: None, paths }
+    }
+
+    /// A layer that is a file already.
+    pub fn of_tar(path: &Path, size: u64, recorded: Digest) -> Layer {
+        Layer {
+            pieces: vec![Piece::Tar(path.into(), size)],
+            size,
+            recorded: Some(recorded),
+            paths: Vec::new(),
+        }
+    }
+}
+
+impl Piece {
+    fn size(&self, shared: &Shared) -> u64 {
+        match self {
+            Piece::StoreDirectories(store) => store_directories(store, shared).len() as u64,
+            Piece::StorePath(_, size) | Piece::Tar(_, size) | Piece::Zeros(size) => *size,
+        }
+    }
+}
+
+/// The members `/nix/` and `/nix/store/`, or whatever leads to `store`.
+pub(super) fn store_directories(store: &Path, shared: &Shared) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut ancestors: Vec<&Path> = store.ancestors().filter(|path| path.parent().is_some()).collect();
+    ancestors.reverse();
+    for path in ancestors {
+        Content::Directory.header(path.as_os_str().as_encoded_bytes(), 0o755, shared, &mut out);
+    }
+    out
+}
+
+/// The bytes that each of `paths` takes in a layer, without a byte of content being read.
+///
+/// Runs on rayon's current thread pool.
+pub fn measure<P: AsRef<Path> + Sync>(paths: &[P], shared: &Shared) -> Result<Vec<u64>, LayerError> {
+    paths.par_iter().map(|path| measure_path(path.as_ref(), shared)).collect()
+}
+
+fn measure_path(path: &Path, shared: &Shared) -> Result<u64, LayerError> {
+    let mut walk = Walk::new(path);
+    let mut header = Vec::new();
+    let mut total = 0;
+    // A path whose fields all fit in one block needs no header made to know that it is one block.
+    let plain = path_is_plain(shared);
+    loop {
+        let (name_fits, mode, content) = match walk.next()? {
+            None => return Ok(total),
+            Some((mode, Found::Symlink(target))) => {
+                (plain && target.is_ascii() && target.len() <= 100, mode, Content::Symlink(target))
+            }
+            Some((mode, Found::Directory)) => (plain, mode, Content::Directory),
+            Some((mode, Found::File(file))) => (plain && file.size < 1 << 33, mode, Content::File(file.size)),
+        };
+        let name = walk.path().as_os_str().as_encoded_bytes();
+        if name_fits && name.is_ascii() && name.len() < 100 {
+            total += BLOCK;
+        } else {
+            header.clear();
+            content.header(name, mode, shared, &mut header);
+            total += header.len() as u64;
+        }
+        if let Content::File(size) = content {
+            total += size + tar::padding(size);
+        }
+    }
+}
+
+/// Whether owner and time fit in a ustar block, for all entries alike.
+fn path_is_plain(shared: &Shared) -> bool {
+    let mut header = Vec::new();
+    shared.header(&Entry { name: b"/nix/", mode: 0o755, kind: Kind::Directory }, &mut header);
+    header.len() as u64 == BLOCK
+}
+
+/// An entry's kind, owned.
+pub(super) enum Content {
+    File(u64),
+    Directory,
+    Symlink(Vec<u8>),
+}
+
+impl Content {
+    /// Appends the header of the entry called `name` (without a trailing slash).
+    pub(super) fn header(&self, name: &[u8], mode: u32, shared: &Shared, out: &mut Vec<u8>) {
+        let slashed;
+        let (name, mode, kind) = match self {
+            Content::File(size) => (name, mode, Kind::File(*size)),
+            Content::Symlink(target) => (name, 0o777, Kind::Symlink(target)),
+            Content::Directory => {
+                slashed = [name, b"/"].concat();
+                (&slashed[..], mode, Kind::Directory)
+            }
+        };
+        shared.header(&Entry { name, mode, kind }, out);
+    }
+}
