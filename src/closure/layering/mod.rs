@@ -108,3 +108,8 @@ fn reach<'a>(count: usize, start: &[usize], next: impl Fn(usize) -> &'a [usize])
     }
     reached
 }
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
