@@ -4,14 +4,33 @@
 //! the evaluator's knowledge of what is a string, a path or a derivation) and in the builder
 //! ([`RootSpec`], [`ImageSpec`], over the part of the arguments that a derivation carries). So an
 //! argument that slips past an evaluator without the plugin is still refused, in the same words.
+//!
+//! `check` and `derivation` are those two readings; the files named after arguments have their
+//! rules, each a function from a place and a JSON value to a type; `read` and `nearest` are what the
+//! rules are written with.
 
+mod annotations;
+mod check;
+mod compression;
+mod config;
+mod derivation;
 mod error;
+mod layering;
+mod nearest;
+mod owner;
+mod platform;
+mod read;
+mod reference;
+mod sources;
+mod time;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+pub use check::check;
+pub use compression::{DEFAULT_GZIP_LEVEL, DEFAULT_ZSTD_LEVEL};
 pub use error::{ArgumentError, Step};
 
 /// What determines the root layer and the configuration: the arguments of the derivation `NAME-root`.

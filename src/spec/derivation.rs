@@ -1,0 +1,294 @@
+//! The arguments as a derivation carries them: what the builder reads from its structured attributes.
+//!
+//! Plain JSON, with the defaults of an evaluation that left an argument out. Each value goes through
+//! the function that checked it while evaluating, so a derivation made without that check (plain Nix,
+//! no plugin) is refused in the same words.
+
+use serde_json::{Map, Value};
+
+use super::nearest::unknown;
+use super::read::{At, boolean, set};
+use super::{
+    ArgumentError, ImageSpec, Layering, Owner, Platform, RootSpec, Timestamp, annotations, compression,
+    config, layering, owner, platform, reference, sources, time,
+};
+
+/// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
+const DEFAULT_TIME: Timestamp = Timestamp::At(1);
+
+/// nixpkgs' `maxLayers`.
+const DEFAULT_MAX_LAYERS: usize = 100;
+
+impl RootSpec {
+    /// Reads `contents copyToRoot config mtime uid gid uname gname`, all of them optional.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is wrong.
+    pub fn from_json(value: &Value) -> Result<RootSpec, ArgumentError> {
+        let known = ["contents", "copyToRoot", "config", "mtime", "uid", "gid", "uname", "gname"];
+        let attributes = Attributes::of(value, &known)?;
+        Ok(RootSpec {
+            contents: attributes.read_or("contents", Vec::new(), sources::carried)?,
+            copy_to_root: attributes.read_or("copyToRoot", Vec::new(), sources::carried)?,
+            config: attributes.read_or("config", Map::new(), config::config)?,
+            mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
+            owner: attributes.owner()?,
+        })
+    }
+}
+
+impl ImageSpec {
+    /// Reads `name tag architecture`, which are required, and `os variant created mtime uid gid uname
+    /// gname includeStorePaths maxLayers minLayerSize layering compression compressionLevel
+    /// annotations`.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is missing or wrong.
+    pub fn from_json(value: &Value) -> Result<ImageSpec, ArgumentError> {
+        let known = [
+            "name",
+            "tag",
+            "architecture",
+            "os",
+            "variant",
+            "created",
+            "mtime",
+            "uid",
+            "gid",
+            "uname",
+            "gname",
+            "includeStorePaths",
+            "maxLayers",
+            "minLayerSize",
+            "layering",
+            "compression",
+            "compressionLevel",
+            "annotations",
+        ];
+        let attributes = Attributes::of(value, &known)?;
+        Ok(ImageSpec {
+            name: attributes.read("name", reference::name)?,
+            tag: attributes.read("tag", reference::given_tag)?,
+            platform: Platform {
+                architecture: attributes.read("architecture", platform::architecture)?,
+                os: attributes.read_or("os", "linux".to_owned(), platform::os)?,
+                variant: attributes.read_or("variant", None, platform::variant)?,
+            },
+            created: attributes.read_or("created", DEFAULT_TIME, time::created)?,
+            mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
+            owner: attributes.owner()?,
+            include_store_paths: attributes.read_or("includeStorePaths", true, boolean)?,
+            max_layers: attributes.read_or("maxLayers", DEFAULT_MAX_LAYERS, layering::max_layers)?,
+            min_layer_size: attributes.read_or("minLayerSize", 0, layering::min_layer_size)?,
+            layering: attributes.read_or("layering", Layering::Size, layering::layering)?,
+            compression: compression::level_beside(
+                At::Arguments.key("compressionLevel"),
+                attributes.0.get("compressionLevel").unwrap_or(&Value::Null),
+                attributes.0.get("compression"),
+            )?,
+            annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
+        })
+    }
+}
+
+/// The attributes of a derivation that concern us.
+struct Attributes<'v>(&'v Map<String, Value>);
+
+impl<'v> Attributes<'v> {
+    fn of(value: &'v Value, known: &[&str]) -> Result<Attributes<'v>, ArgumentError> {
+        let attributes = set(At::Arguments, value, "a set of arguments")?;
+        match attributes.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(At::Arguments.key(key).error(unknown("argument", key, known.iter().copied()))),
+            None => Ok(Attributes(attributes)),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        reader: fn(At, &Value) -> Result<T, ArgumentError>,
+    ) -> Result<T, ArgumentError> {
+        let at = At::Arguments.key(key);
+        match self.0.get(key) {
+            Some(value) => reader(at, value),
+            None => Err(at.error("required, but missing")),
+        }
+    }
+
+    fn read_or<T>(
+        &self,
+        key: &str,
+        default: T,
+        reader: fn(At, &Value) -> Result<T, ArgumentError>,
+    ) -> Result<T, ArgumentError> {
+        match self.0.get(key) {
+            Some(value) => reader(At::Arguments.key(key), value),
+            None => Ok(default),
+        }
+    }
+
+    fn owner(&self) -> Result<Owner, ArgumentError> {
+        Ok(Owner {
+            uid: self.read_or("uid", 0, owner::id)?,
+            gid: self.read_or("gid", 0, owner::id)?,
+            uname: self.read_or("uname", "root".to_owned(), owner::name)?,
+            gname: self.read_or("gname", "root".to_owned(), owner::name)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::spec::{Compression, Operation, Source, check};
+
+    fn root_owner() -> Owner {
+        Owner { uid: 0, gid: 0, uname: "root".to_owned(), gname: "root".to_owned() }
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_designs_defaults() {
+        assert_eq!(
+            RootSpec::from_json(&json!({})),
+            Ok(RootSpec {
+                contents: vec![],
+                copy_to_root: vec![],
+                config: Map::new(),
+                mtime: Timestamp::At(1),
+                owner: root_owner(),
+            })
+        );
+        assert_eq!(
+            ImageSpec::from_json(&json!({ "name": "Example.org/App", "tag": "t", "architecture": "arm64" })),
+            Ok(ImageSpec {
+                name: "example.org/app".to_owned(),
+                tag: "t".to_owned(),
+                platform: Platform {
+                    architecture: "arm64".to_owned(),
+                    os: "linux".to_owned(),
+                    variant: None
+                },
+                created: Timestamp::At(1),
+                mtime: Timestamp::At(1),
+                owner: root_owner(),
+                include_store_paths: true,
+                max_layers: 100,
+                min_layer_size: 0,
+                layering: Layering::Size,
+                compression: Compression::None,
+                annotations: BTreeMap::new(),
+            })
+        );
+    }
+
+    #[test]
+    fn everything_given_arrives() {
+        let root = json!({
+            "contents": [{ "path": "/nix/store/x", "priority": 5 }], "copyToRoot": [{ "path": "/nix/store/y" }],
+            "config": { "Cmd": ["x"], "User": null }, "mtime": "now",
+            "uid": 1, "gid": 2, "uname": "u", "gname": "g"
+        });
+        let owner = Owner { uid: 1, gid: 2, uname: "u".to_owned(), gname: "g".to_owned() };
+        let source = |path: &str| Source { path: path.into(), priority: 5 };
+        assert_eq!(
+            RootSpec::from_json(&root),
+            Ok(RootSpec {
+                contents: vec![source("/nix/store/x")],
+                copy_to_root: vec![source("/nix/store/y")],
+                config: Map::from_iter([("Cmd".to_owned(), json!(["x"]))]),
+                mtime: Timestamp::Now,
+                owner: owner.clone(),
+            })
+        );
+        let image = json!({
+            "name": "app", "tag": "1", "architecture": "arm", "os": "linux", "variant": "v7", "created": "now",
+            "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g", "includeStorePaths": false,
+            "maxLayers": 1, "minLayerSize": 4096, "layering": [["flatten"]], "compression": "zstd",
+            "compressionLevel": 9, "annotations": { "a": "b" }
+        });
+        assert_eq!(
+            ImageSpec::from_json(&image),
+            Ok(ImageSpec {
+                name: "app".to_owned(),
+                tag: "1".to_owned(),
+                platform: Platform {
+                    architecture: "arm".to_owned(),
+                    os: "linux".to_owned(),
+                    variant: Some("v7".to_owned()),
+                },
+                created: Timestamp::Now,
+                mtime: Timestamp::At(7),
+                owner,
+                include_store_paths: false,
+                max_layers: 1,
+                min_layer_size: 4096,
+                layering: Layering::Pipeline(vec![Operation::Flatten]),
+                compression: Compression::Zstd(9),
+                annotations: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+            })
+        );
+    }
+
+    #[test]
+    fn missing_and_unknown_arguments_are_refused() {
+        for (value, message) in [
+            (json!([]), "found a list, accepted: a set of arguments"),
+            (json!({ "tag": "t", "architecture": "arm" }), "name: required, but missing"),
+            (json!({ "name": "a", "architecture": "arm" }), "tag: required, but missing"),
+            (json!({ "name": "a", "tag": "t" }), "architecture: required, but missing"),
+            (json!({ "Name": "a" }), "Name: unknown argument, did you mean \"name\"?"),
+        ] {
+            assert_eq!(ImageSpec::from_json(&value).unwrap_err().to_string(), message);
+        }
+        let tagless = json!({ "name": "a", "tag": null, "architecture": "arm" });
+        assert!(
+            ImageSpec::from_json(&tagless)
+                .unwrap_err()
+                .to_string()
+                .starts_with("tag: found null, accepted: ")
+        );
+        assert_eq!(
+            RootSpec::from_json(&json!({ "contentz": [] })).unwrap_err().to_string(),
+            "contentz: unknown argument, did you mean \"contents\"?"
+        );
+    }
+
+    #[test]
+    fn builder_and_evaluator_say_the_same() {
+        for (key, value) in [
+            ("name", json!("a b")),
+            ("tag", json!("-")),
+            ("architecture", json!("x86_64")),
+            ("os", json!("Linux")),
+            ("variant", json!("")),
+            ("created", json!("then")),
+            ("mtime", json!(-1)),
+            ("uid", json!(-1)),
+            ("gid", json!("0")),
+            ("uname", json!("a:b")),
+            ("gname", json!(null)),
+            ("includeStorePaths", json!(1)),
+            ("maxLayers", json!(0)),
+            ("minLayerSize", json!(-1)),
+            ("layering", json!([["flaten"]])),
+            ("compression", json!("xz")),
+            ("compressionLevel", json!(1)),
+            ("annotations", json!({ "": "" })),
+        ] {
+            let mut arguments = json!({ "name": "app", "tag": "t", "architecture": "arm" });
+            arguments[key] = value;
+            let builder = ImageSpec::from_json(&arguments).unwrap_err();
+            assert_eq!(check(&arguments), Err(builder), "{key}");
+        }
+        for config in [json!({ "Cmd": "x" }), json!({ "User": "-1" }), json!(null)] {
+            let builder = RootSpec::from_json(&json!({ "config": config })).unwrap_err();
+            assert_eq!(check(&json!({ "name": "app", "config": config })), Err(builder));
+        }
+    }
+}
