@@ -128,14 +128,14 @@ fn assemble(
     }
 }
 
-/// Where the attributes are: as given, as Nix says, or where Nix puts them.
+/// Where the attributes are: as given, as Nix says, or where Nix puts them. (Nix 2.8 says a path outside
+/// the sandbox, so what it says is believed only if there is a file.)
 fn attributes_file(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    given
-        .or_else(|| env::var_os("NIX_ATTRS_JSON_FILE").map(PathBuf::from))
-        .or_else(|| env::var_os("NIX_BUILD_TOP").map(|top| Path::new(&top).join(".attrs.json")))
-        .ok_or_else(|| {
-            Failure::Message("nothing to build: use --attrs FILE with a derivation's .attrs.json".into())
-        })
+    let said = env::var_os("NIX_ATTRS_JSON_FILE").map(PathBuf::from);
+    let usual = env::var_os("NIX_BUILD_TOP").map(|top| Path::new(&top).join(".attrs.json"));
+    given.or_else(|| [said, usual].into_iter().flatten().find(|path| path.exists())).ok_or_else(|| {
+        Failure::Message("nothing to build: use --attrs FILE with a derivation's .attrs.json".into())
+    })
 }
 
 /// Threads: as given, as Nix says (0 means all), or one a core.
