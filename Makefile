@@ -1,0 +1,65 @@
+# What people and CI run. Everything is made below target/; nothing is installed but Debian packages,
+# by tests/setup, as root or with sudo.
+
+NIX_HEADERS := target/nix-headers
+DIST        := target/dist
+# Where a Nix newer than Debian 12's can be had, everything is tested with it, too.
+NEWER_NIX   := ../shared/tools/with-debian13-nix
+SUDO        := $(if $(filter 0,$(shell id -u)),,sudo -E env PATH="$(PATH)")
+
+.PHONY: help setup build builder plugin demo test test-newer-nix lint format bench clean
+
+help:
+	@echo "make demo    build everything, make an image with nix build, look at it, run it"
+	@echo "make test    all tests: with real Nix, real closures, real image tools"
+	@echo "make bench   speed and memory, beside other tools, in one run"
+	@echo "make lint    formats and lints, as CI checks them;  make format repairs formats"
+	@echo "make build   builder and plugin, into $(DIST)"
+
+setup:
+	tests/setup $(NIX_HEADERS)
+
+build: builder plugin
+
+# Static, so that it runs in Nix's sandbox with nothing else in the store.
+builder:
+	cargo rustc --release --no-default-features --bin gantry -- -C target-feature=+crt-static
+	install -D target/release/gantry $(DIST)/bin/gantry
+
+# For the Nix that pkg-config finds, or Debian 12's.
+plugin: $(DIST)/lib/nix/plugins/libgantry.so
+	tests/support/build-plugin $(NIX_HEADERS) $(DIST)
+
+$(DIST)/lib/nix/plugins/libgantry.so: cpp/loader.c
+	mkdir -p $(@D)
+	cc -std=c99 -O2 -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
+demo: setup build
+	$(SUDO) tests/demo $(DIST)
+
+test: setup build
+	$(SUDO) cargo test --no-default-features
+	@if [ -x $(NEWER_NIX) ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-newer-nix; \
+	else echo "Not run with a newer Nix: no $(NEWER_NIX) here"; fi
+
+# The same programs and tests, in a root that has Nix 2.26.3; the plugin is built for it there.
+test-newer-nix:
+	$(NEWER_NIX) . tests/support/newer-nix $(DIST)
+
+lint:
+	cargo fmt --check
+	cargo clippy --no-default-features --all-targets -- -D warnings
+	tests/support/build-plugin --clippy $(NIX_HEADERS)
+	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
+	tests/support/nix-format --check nix/*.nix flake.nix
+
+format:
+	cargo fmt
+	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
+	tests/support/nix-format nix/*.nix flake.nix
+
+bench: setup build
+	$(SUDO) tests/benchmark/run $(DIST)
+
+clean:
+	cargo clean
