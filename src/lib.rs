@@ -24,4 +24,6 @@
 
 pub mod closure;
 pub mod digest;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod spec;
