@@ -31,5 +31,7 @@ pub mod digest;
 pub mod image;
 pub mod layer;
 pub mod output;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod root;
 pub mod spec;

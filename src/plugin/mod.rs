@@ -1,0 +1,87 @@
+//! The evaluator's entry points: what the C++ shim asks Rust for, as safe functions.
+//!
+//! The shim (`cpp/`) turns the user's argument into JSON, and everything that Nix alone knows (values,
+//! string contexts, positions) stays with it; the checks are [`crate::spec`]'s. The bridge between the
+//! two is [`ffi`], which may use these functions and nothing else.
+
+pub mod ffi;
+
+use crate::spec::{self, ArgumentError, Step};
+
+/// Checks the arguments of `builtins.ociImage`, as JSON that `cpp/encode.hh` describes.
+pub fn check_arguments(json: &[u8]) -> Result<(), ArgumentError> {
+    // Fails only if the shim's encoder is wrong: it limits depth and size, and writes valid UTF-8.
+    let arguments = serde_json::from_slice(json).map_err(|error| ArgumentError {
+        path: Vec::new(),
+        message: format!("internal error: the evaluator's JSON is not valid: {error}; please report it"),
+    })?;
+    spec::check(&arguments)
+}
+
+/// The way to a value in the argument set, as the user would write it.
+pub fn attribute_path(path: Vec<Step>) -> String {
+    let text = ArgumentError { path, message: String::new() }.to_string();
+    text.strip_suffix(": ").map(str::to_owned).unwrap_or(text)
+}
+
+/// The Nix function `prim: args: ...` behind `builtins.ociImage`.
+pub fn oci_image_nix() -> &'static str {
+    include_str!("../../nix/oci-image.nix")
+}
+
+/// The documentation of `builtins.ociImage` (`:doc` in `nix repl`), Markdown.
+pub fn documentation() -> &'static str {
+    include_str!("documentation.md")
+}
+
+/// Nix's name of the system that the plugin is built for, and so of the `gantry` beside it.
+pub fn system() -> &'static str {
+    match (std::env::consts::ARCH, std::env::consts::OS) {
+        ("x86_64", "linux") => "x86_64-linux",
+        ("aarch64", "linux") => "aarch64-linux",
+        ("x86", "linux") => "i686-linux",
+        ("arm", "linux") => "armv7l-linux",
+        ("riscv64", "linux") => "riscv64-linux",
+        ("powerpc64", "linux") => "powerpc64le-linux",
+        ("s390x", "linux") => "s390x-linux",
+        ("loongarch64", "linux") => "loongarch64-linux",
+        ("x86_64", "macos") => "x86_64-darwin",
+        ("aarch64", "macos") => "aarch64-darwin",
+        _ => "unknown",
+    }
+}
+
+/// The crate's version.
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// The version of Nix whose headers the shim is built with (`build.rs`).
+pub fn built_for_nix() -> &'static str {
+    env!("GANTRY_NIX_VERSION")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attribute_paths_are_written_as_in_nix() {
+        let key = |text: &str| Step::Key(text.to_owned());
+        let path = vec![key("config"), key("ExposedPorts"), key("80/tcp"), Step::Index(2)];
+        assert_eq!(attribute_path(path), r#"config.ExposedPorts."80/tcp"[2]"#);
+        assert_eq!(attribute_path(vec![key("a: ")]), r#""a: ""#);
+        assert_eq!(attribute_path(Vec::new()), "");
+    }
+
+    #[test]
+    fn deep_json_is_refused_without_overflow() {
+        let deep = "[".repeat(1_000_000);
+        assert!(check_arguments(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_build_target_is_a_system_that_nix_knows() {
+        assert_ne!(system(), "unknown");
+    }
+}
