@@ -17,7 +17,8 @@ let
       arguments = prim.validate [
         "meta"
         "passthru"
-      ] userArguments;
+      ]
+        userArguments;
 
       system = arguments.system or prim.system;
       format = arguments.format or "archive";
@@ -148,10 +149,12 @@ let
   # Packages, paths and strings as the builder takes them: a store path and nixpkgs' priority.
   sources =
     items:
-    map (item: {
-      path = "${item}";
-      priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
-    }) (if builtins.isList items then items else [ items ]);
+    map
+      (item: {
+        path = "${item}";
+        priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
+      })
+      (if builtins.isList items then items else [ items ]);
 
   # GOARCH and GOARM of Nix systems.
   platformOf =
@@ -159,9 +162,9 @@ let
     let
       cpu = builtins.head (builtins.split "-" system);
     in
-    platforms.${cpu} or (
-      throw "builtins.ociImage: no architecture is known for the system '${system}'; set architecture"
-    );
+      platforms.${cpu} or (
+        throw "builtins.ociImage: no architecture is known for the system '${system}'; set architecture"
+      );
 
   platforms = {
     aarch64.architecture = "arm64";

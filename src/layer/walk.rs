@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -135,13 +136,16 @@ impl Walk {
         }
         .map_err(|e| self.error(e))?;
         let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&fd).map_err(|e| self.error(e))? {
-            let name = entry.map_err(|e| self.error(e))?.file_name().to_bytes().to_vec();
+        let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+        let mut entries = rustix::fs::RawDir::new(&fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(|e| self.error(e))?;
+            let name = entry.file_name().to_bytes();
             if name.starts_with(b".wh.") {
-                return Err(LayerError::Whiteout(self.path().join(OsStr::from_bytes(&name))));
+                return Err(LayerError::Whiteout(self.path().join(OsStr::from_bytes(name))));
             }
             if name != b"." && name != b".." {
-                names.push(name);
+                names.push(name.to_vec());
             }
         }
         names.sort_unstable_by(|a, b| compare_names(b, a));

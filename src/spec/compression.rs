@@ -6,8 +6,9 @@ use super::nearest::nearest;
 use super::read::{At, Found, integer, quote, text};
 use super::{ArgumentError, Compression};
 
-/// gzip's level unless `compressionLevel` says otherwise.
-pub const DEFAULT_GZIP_LEVEL: u8 = 6;
+/// gzip's level unless `compressionLevel` says otherwise: libdeflate's level 5 is as small as gzip's own
+/// default, 6, and takes less time than its own 6.
+pub const DEFAULT_GZIP_LEVEL: u8 = 5;
 
 /// Zstandard's level unless `compressionLevel` says otherwise.
 pub const DEFAULT_ZSTD_LEVEL: u8 = 3;
@@ -88,7 +89,7 @@ mod tests {
     fn levels_go_with_their_codec() {
         for (compression, given, right) in [
             ("none", json!(null), Compression::None),
-            ("gzip", json!(null), Compression::Gzip(6)),
+            ("gzip", json!(null), Compression::Gzip(5)),
             ("gzip", json!(1), Compression::Gzip(1)),
             ("gzip", json!(12), Compression::Gzip(12)),
             ("zstd", json!(null), Compression::Zstd(3)),
