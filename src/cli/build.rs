@@ -22,7 +22,7 @@ use crate::assemble::{AssembleError, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::layer::LayerError;
 use crate::output::{Archive, Format, LayoutDirectory, Place, WholeDirectory};
-use crate::root;
+use crate::root::{self, RootError};
 use crate::spec::{ImageSpec, RootSpec};
 
 #[derive(clap::Args)]
@@ -86,8 +86,11 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = RootSpec::from_json(&arguments)?;
             display.phase("root layer");
             let whole = WholeDirectory::create(&out, place)?;
-            root::build(&spec, &store, spec.mtime.seconds(now), whole.working())?;
-            whole.finish()?;
+            match root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display) {
+                Ok(_) => whole.finish()?,
+                Err(RootError::Interrupted) => return Err(Failure::Interrupted),
+                Err(error) => return Err(error.into()),
+            }
         }
         Task::Image { arguments: image, format, root } => {
             let spec = ImageSpec::from_json(&image)?;

@@ -70,7 +70,7 @@ impl Walk {
     }
 
     /// The next entry and its permission bits.
-    pub fn next(&mut self) -> Result<Option<(u32, Found<'_>)>, LayerError> {
+    pub fn advance(&mut self) -> Result<Option<(u32, Found<'_>)>, LayerError> {
         let name = match self.started {
             false => {
                 self.started = true;
