@@ -43,6 +43,9 @@ let
         gname = arguments.gname or "root";
       };
 
+      # Images as the builder takes them: a store path, whose context makes Nix build or fetch it.
+      pathOf = image: if image == null then null else "${image}";
+
       rootArguments = owner // {
         contents = sources (arguments.contents or [ ]);
         copyToRoot = sources (arguments.copyToRoot or [ ]);
@@ -63,6 +66,16 @@ let
         compression = arguments.compression or "none";
         compressionLevel = arguments.compressionLevel or null;
         annotations = arguments.annotations or { };
+        fromImage = pathOf (arguments.fromImage or null);
+        inheritConfig = arguments.inheritConfig or [ "Env" ];
+      };
+
+      # An index of images for several platforms is made of them alone.
+      isIndex = (arguments.manifests or null) != null;
+      indexArguments = {
+        name = imageName;
+        manifests = map pathOf arguments.manifests;
+        annotations = arguments.annotations or { };
       };
 
       givenTag = arguments.tag or null;
@@ -74,7 +87,8 @@ let
             builtins.hashString "sha256" (
               builtins.toJSON {
                 inherit (prim) version;
-                inherit rootArguments imageArguments;
+                arguments =
+                  if isIndex then indexArguments else { inherit rootArguments imageArguments; };
               }
             )
           );
@@ -105,17 +119,22 @@ let
         task (
           {
             name = if format == "archive" then "${baseName}.tar" else baseName;
-            gantry = {
-              kind = "image";
-              inherit format;
-              root = "${root}";
-              arguments = imageArguments // {
-                tag = imageTag;
-              };
-            };
+            gantry = { inherit format; } // (
+              if isIndex then
+                {
+                  kind = "index";
+                  arguments = indexArguments // { tag = imageTag; };
+                }
+              else
+                {
+                  kind = "image";
+                  root = "${root}";
+                  arguments = imageArguments // { tag = imageTag; };
+                }
+            );
           }
           # What Nix finds in the root layer and the configuration is what the image ships.
-          // (if includeStorePaths then { exportReferencesGraph.closure = [ "${root}" ]; } else { })
+          // (if includeStorePaths && !isIndex then { exportReferencesGraph.closure = [ "${root}" ]; } else { })
           # The image holds its closure, so it must not keep it alive as well. An experimental feature in
           # Nix 2.14 to 2.17, unknown (and without effect) before.
           // (
@@ -125,7 +144,7 @@ let
     in
     image
     // {
-      inherit imageName imageTag root;
+      inherit imageName imageTag;
       imageRef = "${imageName}:${imageTag}";
       archive = ociImage (userArguments // { format = "archive"; });
       layout = ociImage (userArguments // { format = "layout"; });
@@ -135,6 +154,7 @@ let
       inherit passthru;
       meta = arguments.meta or { };
     }
+    // (if isIndex then { } else { inherit root; })
     // passthru;
 
   newerThan = version: builtins.compareVersions builtins.nixVersion version >= 0;

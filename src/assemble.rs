@@ -6,14 +6,18 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
+use crate::base::{self, BaseError, Opened};
 use crate::closure::graph::{Graph, GraphError, PathInfo};
 use crate::closure::layering::{self, LayeringError};
-use crate::image::{Image, ImageError, LayerRecord};
+use crate::image::index::{self, Member};
+use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
-use crate::layer::{self, Layer, LayerError, Progress};
+use crate::layer::{self, Encoding, Given, Layer, LayerError, Progress};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
-use crate::spec::{ImageSpec, Layering};
+use crate::spec::{Compression, ImageSpec, IndexSpec, Layering, Owner};
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,31 @@ pub enum AssembleError {
     /// The image could not be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The base image could not be read.
+    #[error("fromImage: {0}")]
+    Base(#[from] BaseError),
+    /// The base image is for another machine.
+    #[error(
+        "fromImage is an image for {base}, and this one is for {image}; take the base for {image}, or set architecture (and os)"
+    )]
+    Platform {
+        /// What the base is for.
+        base: String,
+        /// What the image is for.
+        image: String,
+    },
+    /// The base image has too many layers.
+    #[error(
+        "fromImage has {base} layers, and maxLayers is {most}: at least {needed} are needed; 127 is the most"
+    )]
+    TooManyLayers {
+        /// The base's layers.
+        base: usize,
+        /// What the user allows.
+        most: usize,
+        /// What there must be.
+        needed: usize,
+    },
     /// No threads.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -59,7 +88,8 @@ pub struct Surroundings<'s> {
 pub struct Plan<'s> {
     spec: &'s ImageSpec,
     surroundings: &'s Surroundings<'s>,
-    recorded: Recorded,
+    config: Map<String, Value>,
+    below: Option<ImageConfig>,
     shared: Shared,
     layers: Vec<Layer>,
 }
@@ -72,36 +102,27 @@ impl<'s> Plan<'s> {
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
         let recorded = Recorded::read(surroundings.root)?;
-        let graph = Graph::new(closure, &[surroundings.root])?;
-        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        // With one layer in all, the root layer's members follow the store paths in it.
-        let together = spec.max_layers == 1 && !graph.is_empty();
-        let planned = match together {
-            true => layering::plan(&graph, &Layering::Single, 1, 0)?,
-            false => layering::plan(
-                &graph,
-                &spec.layering,
-                spec.max_layers.saturating_sub(1).max(1),
-                spec.min_layer_size,
-            )?,
+        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
+        let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
+        let config = match &base {
+            Some(base) => inherit::config(&base.config.config, &recorded.config, &spec.inherit_config)?,
+            None => recorded.config.clone(),
         };
 
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(surroundings.threads).build()?;
-        let every_path: Vec<&String> = planned.iter().flatten().collect();
-        let mut sizes = &pool.install(|| layer::measure(&every_path, &shared))?[..];
+        // What the base has already is not shipped again.
+        let mut without: Vec<&Path> = vec![surroundings.root];
+        without.extend(layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
+        let graph = Graph::new(closure, &without)?;
 
-        let root_tar = surroundings.root.join("layer.tar");
-        let mut layers = Vec::with_capacity(planned.len() + 1);
-        for paths in planned {
-            let (own, rest) = sizes.split_at(paths.len());
-            sizes = rest;
-            let members = together.then_some((root_tar.as_path(), recorded.layer.members));
-            layers.push(Layer::of_store_paths(paths, own, surroundings.store, &shared, members));
-        }
-        if !together {
-            layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
-        }
-        Ok(Plan { spec, surroundings, recorded, shared, layers })
+        let available = spec.max_layers.checked_sub(layers.len()).filter(|&available| available > 0);
+        let available = available.ok_or(AssembleError::TooManyLayers {
+            base: layers.len(),
+            most: spec.max_layers,
+            needed: layers.len() + 1,
+        })?;
+        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
+        layers.extend(own_layers(spec, &graph, &recorded, available, &shared, surroundings)?);
+        Ok(Plan { spec, surroundings, config, below: base.map(|base| base.config), shared, layers })
     }
 
     /// Uncompressed bytes of all layers.
@@ -110,7 +131,7 @@ impl<'s> Plan<'s> {
     }
 
     /// Makes the image in `format`.
-    pub fn write(self, mut format: Box<dyn Format>) -> Result<Image, AssembleError> {
+    pub fn write(self, mut format: Box<dyn Format>) -> Result<(), AssembleError> {
         let Surroundings { threads, now, progress, .. } = *self.surroundings;
         let blobs = layer::write_layers(
             &self.layers,
@@ -128,8 +149,97 @@ impl<'s> Plan<'s> {
             .collect();
         let created = self.spec.created.seconds(now);
         let codec = layer::codec(self.spec.compression);
-        let image = Image::new(self.spec, self.recorded.config, &records, created, codec)?;
-        format.finish(&image)?;
-        Ok(image)
+        let documents =
+            Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, codec)?;
+        Ok(format.finish(&documents)?)
     }
+}
+
+/// Makes an index of images in `format`, whose blobs travel as they are.
+pub fn write_index(
+    spec: &IndexSpec,
+    threads: usize,
+    progress: &dyn Progress,
+    mut format: Box<dyn Format>,
+) -> Result<(), AssembleError> {
+    let images: Vec<Opened> =
+        spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
+    let layers: Vec<Layer> = images.iter().flat_map(base_layers).collect();
+    // Nothing is made, so nothing has an owner or a time.
+    let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
+    let shared = Shared { mtime: 0, owner };
+    let blobs = layer::write_layers(&layers, &shared, Compression::None, threads, format.as_mut(), progress)?;
+    let mut records =
+        layers.into_iter().zip(blobs).map(|(layer, blob)| LayerRecord { blob, paths: layer.paths });
+    let members = images.into_iter().map(|image| Member {
+        layers: records.by_ref().take(image.layers.len()).collect(),
+        manifest: image.manifest,
+        config_document: image.config_document,
+        config: image.config,
+    });
+    let documents = index::documents(spec, members.collect())?;
+    Ok(format.finish(&documents)?)
+}
+
+/// The store layers, and the root layer, on top of the base's.
+fn own_layers(
+    spec: &ImageSpec,
+    graph: &Graph,
+    recorded: &Recorded,
+    available: usize,
+    shared: &Shared,
+    surroundings: &Surroundings,
+) -> Result<Vec<Layer>, AssembleError> {
+    // With one layer for all, the root layer's members follow the store paths in it.
+    let together = available == 1 && !graph.is_empty();
+    let planned = match together {
+        true => layering::plan(graph, &Layering::Single, 1, 0)?,
+        false => layering::plan(graph, &spec.layering, (available - 1).max(1), spec.min_layer_size)?,
+    };
+
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(surroundings.threads).build()?;
+    let every_path: Vec<&String> = planned.iter().flatten().collect();
+    let mut sizes = &pool.install(|| layer::measure(&every_path, shared))?[..];
+
+    let root_tar = surroundings.root.join("layer.tar");
+    let mut layers = Vec::with_capacity(planned.len() + 1);
+    for paths in planned {
+        let (own, rest) = sizes.split_at(paths.len());
+        sizes = rest;
+        let members = together.then_some((root_tar.as_path(), recorded.layer.members));
+        layers.push(Layer::of_store_paths(paths, own, surroundings.store, shared, members));
+    }
+    if !together {
+        layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
+    }
+    Ok(layers)
+}
+
+/// The image below, if it is for the same machine.
+fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
+    let base = base::open(path, Some(&spec.platform))?;
+    let wanted = (&spec.platform.os, &spec.platform.architecture);
+    match (&base.config.os, &base.config.architecture) == wanted {
+        true => Ok(base),
+        false => Err(AssembleError::Platform {
+            base: format!("{}/{}", base.config.os, base.config.architecture),
+            image: format!("{}/{}", wanted.0, wanted.1),
+        }),
+    }
+}
+
+/// The layers of a base image, as they are.
+fn base_layers(base: &Opened) -> Vec<Layer> {
+    let histories = image::layer_history(&base.config);
+    let layers = base.layers.iter().zip(histories).map(|(layer, history)| {
+        let given = Given { encoding: layer.encoding, diff_id: layer.diff_id };
+        let digest = match (layer.digest, layer.encoding) {
+            // A plain blob's digest is its diff ID.
+            (None, Encoding::Plain) => Some(layer.diff_id),
+            (digest, _) => digest,
+        };
+        let paths = history.and_then(|entry| entry.store_paths()).unwrap_or_default();
+        Layer::of_blob(layer.extent.clone(), digest, given, paths)
+    });
+    layers.collect()
 }

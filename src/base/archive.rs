@@ -1,23 +1,42 @@
-//! An archive of an OCI image layout: a tar whose regular members are indexed once, by a strict reader
-//! of ustar headers with PAX and GNU long names (pax(1); GNU tar manual, "Basic Tar Format").
+//! An archive: a tar whose members are indexed once, by a strict reader of ustar headers with PAX and GNU
+//! long names (pax(1); GNU tar manual, "Basic Tar Format").
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{BaseError, Files};
+use crate::layer::Extent;
 use crate::layer::tar::{BLOCK, padding};
 
 /// Bodies of extended headers are names and numbers: more than this is refused.
 const MAX_EXTENSION: u64 = 1 << 20;
 
-/// The regular members of an archive.
+/// Links among members are followed so far.
+const MAX_LINKS: usize = 8;
+
+/// The members of an archive, by name.
 pub(super) struct Members {
     path: PathBuf,
-    file: File,
-    /// Name to offset and size.
-    members: HashMap<Vec<u8>, (u64, u64)>,
+    file: Arc<File>,
+    members: HashMap<Vec<u8>, Member>,
+}
+
+enum Member {
+    /// Offset and size of a regular file.
+    File(u64, u64),
+    /// A symbolic link's target, or a hard link's from the root: old Docker's layers are links at times.
+    Link(Vec<u8>),
+}
+
+/// What extended headers say of the member that follows.
+#[derive(Default)]
+struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
 }
 
 impl Members {
@@ -26,12 +45,13 @@ impl Members {
         let io = |source| BaseError::Io { path: path.into(), source };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        let mut members = Members { path: path.into(), file, members: HashMap::new() };
-        let (mut at, mut long_name, mut long_size) = (0, None, None);
+        let mut members = Members { path: path.into(), file: Arc::new(file), members: HashMap::new() };
+        let mut at = 0;
+        let mut extended = Extended::default();
         while at + BLOCK <= length {
             let block = members.bytes(at, BLOCK)?;
             if block.iter().all(|&byte| byte == 0) {
-                return Ok(members);
+                return members.if_any(at);
             }
             if !checksum_is_right(&block) {
                 return Err(match at {
@@ -40,55 +60,66 @@ impl Members {
                 });
             }
             let kind = block[156];
-            let in_field =
-                number(&block[124..136]).ok_or_else(|| members.wrong(at, "the size is no number"))?;
+            let field = number(&block[124..136]).ok_or_else(|| members.wrong(at, "the size is no number"))?;
             let extension = matches!(kind, b'x' | b'g' | b'L' | b'K');
-            let size = if extension { in_field } else { long_size.take().unwrap_or(in_field) };
+            let size = if extension { field } else { extended.size.take().unwrap_or(field) };
             let data = at + BLOCK;
-            if size > length || data + size > length {
+            if size > length - data {
                 return Err(members.wrong(at, &format!("a member of {size} bytes leads past the end")));
             }
             if extension && size > MAX_EXTENSION {
                 return Err(members.wrong(at, &format!("an extended header of {size} bytes")));
             }
             match kind {
-                b'x' => {
+                b'x' | b'g' => {
                     let body = members.bytes(data, size)?;
-                    for (key, value) in
-                        records(&body).ok_or_else(|| members.wrong(at, "a malformed PAX header"))?
-                    {
-                        match key {
-                            b"path" => long_name = Some(value.to_vec()),
-                            b"size" => {
-                                let digits =
-                                    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                                let digits = digits
-                                    .ok_or_else(|| members.wrong(at, "a PAX size that is no number"))?;
-                                long_size = Some(digits);
-                            }
-                            _ => {}
-                        }
-                    }
+                    let global = kind == b'g';
+                    extended.read(&body, global).map_err(|what| members.wrong(at, what))?;
                 }
-                b'L' => long_name = Some(until_nul(&members.bytes(data, size)?).to_vec()),
-                b'g' | b'K' => {}
-                _ => {
-                    let name = long_name.take().unwrap_or_else(|| name_in(&block));
-                    let regular = matches!(kind, b'0' | 0 | b'7') && !name.ends_with(b"/");
-                    if regular {
-                        let name = name.strip_prefix(b"./").unwrap_or(&name).to_vec();
-                        if members.members.insert(name.clone(), (data, size)).is_some() {
-                            let name = String::from_utf8_lossy(&name);
-                            return Err(members.wrong(at, &format!("a second member called {name:?}")));
-                        }
-                    }
-                }
+                b'L' => extended.name = Some(until_nul(&members.bytes(data, size)?).to_vec()),
+                b'K' => extended.link = Some(until_nul(&members.bytes(data, size)?).to_vec()),
+                b'S' | b'M' => return Err(members.wrong(at, "a sparse or multi-volume member (GNU)")),
+                _ => members.add(at, &block, std::mem::take(&mut extended), data, size)?,
             }
             at = data + size + padding(size);
         }
+        members.if_any(at)
+    }
+
+    fn add(
+        &mut self,
+        at: u64,
+        block: &[u8],
+        extended: Extended,
+        data: u64,
+        size: u64,
+    ) -> Result<(), BaseError> {
+        let name = extended.name.unwrap_or_else(|| name_in(block));
+        let link = extended.link.unwrap_or_else(|| until_nul(&block[157..257]).to_vec());
+        let name = name.strip_prefix(b"./").unwrap_or(&name).to_vec();
+        let member = match block[156] {
+            b'0' | 0 | b'7' if !name.ends_with(b"/") => Member::File(data, size),
+            b'1' => Member::Link(link),
+            b'2' => match beside(&name, &link) {
+                Some(target) => Member::Link(target),
+                None => return Ok(()), // leads out of the archive: nothing of ours
+            },
+            _ => return Ok(()),
+        };
+        match self.members.insert(name.clone(), member) {
+            None => Ok(()),
+            Some(_) => {
+                let name = String::from_utf8_lossy(&name);
+                Err(self.wrong(at, &format!("a second member called {name:?}")))
+            }
+        }
+    }
+
+    /// The members, unless the archive ended at once, at `at`.
+    fn if_any(self, at: u64) -> Result<Members, BaseError> {
         match at {
-            0 => Err(BaseError::Format { path: path.into(), found: "no tar".into() }),
-            _ => Ok(members),
+            0 => Err(BaseError::Format { path: self.path, found: "no tar".into() }),
+            _ => Ok(self),
         }
     }
 
@@ -105,14 +136,62 @@ impl Members {
 }
 
 impl Files for Members {
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, BaseError> {
-        let wrong = |what: String| BaseError::Document { path: self.path.clone(), name: name.into(), what };
-        match self.members.get(name.as_bytes()) {
-            None => Err(wrong("missing".into())),
-            Some(&(_, size)) if size > limit as u64 => Err(wrong(format!("more than {limit} bytes"))),
-            Some(&(at, size)) => self.bytes(at, size),
+    fn find(&self, name: &str) -> Result<Option<Extent>, BaseError> {
+        let mut name = name.as_bytes();
+        for _ in 0..MAX_LINKS {
+            match self.members.get(name) {
+                None => return Ok(None),
+                Some(&Member::File(offset, size)) => {
+                    let (file, path) = (self.file.clone(), self.path.clone());
+                    return Ok(Some(Extent { file, offset, size, path }));
+                }
+                Some(Member::Link(target)) => name = target,
+            }
+        }
+        let (path, name) = (self.path.clone(), String::from_utf8_lossy(name).into_owned());
+        Err(BaseError::Document { path, name, what: "a link that leads to itself".into() })
+    }
+}
+
+impl Extended {
+    /// Takes in the records of a PAX header.
+    fn read(&mut self, body: &[u8], global: bool) -> Result<(), &'static str> {
+        for (key, value) in records(body).ok_or("a malformed PAX header")? {
+            match key {
+                b"path" | b"linkpath" | b"size" if global => {
+                    return Err("a global PAX header that names or measures every member");
+                }
+                b"path" => self.name = Some(value.to_vec()),
+                b"linkpath" => self.link = Some(value.to_vec()),
+                b"size" => {
+                    let size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                    self.size = Some(size.ok_or("a PAX size that is no number")?);
+                }
+                _ if key.starts_with(b"GNU.sparse") => return Err("a sparse member (GNU)"),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The member that a symbolic link at `name` leads to; none if that is outside the archive.
+fn beside(name: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<&[u8]> = name.split(|&byte| byte == b'/').collect();
+    parts.pop();
+    if target.starts_with(b"/") {
+        return None;
+    }
+    for part in target.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop()?;
+            }
+            _ => parts.push(part),
         }
     }
+    Some(parts.join(&b'/'))
 }
 
 /// The sum of a header's bytes, the checksum itself counted as spaces, is what it says.

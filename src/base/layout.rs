@@ -1,10 +1,13 @@
-//! An OCI image layout: a directory.
+//! An OCI image layout: a directory. Its names are made by us (of digests), so none leads out of it;
+//! blobs may be links, as in the layouts that `builtins.pullImage` makes.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{BaseError, Files};
+use crate::layer::Extent;
 
 /// The directory.
 pub(super) struct Directory {
@@ -18,19 +21,19 @@ impl Directory {
 }
 
 impl Files for Directory {
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, BaseError> {
+    fn find(&self, name: &str) -> Result<Option<Extent>, BaseError> {
         let path = self.path.join(name);
-        let wrong = |what: String| BaseError::Document { path: self.path.clone(), name: name.into(), what };
-        let mut bytes = Vec::new();
-        File::open(&path).and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes)).map_err(
-            |source| match source.kind() {
-                io::ErrorKind::NotFound => wrong("missing".into()),
-                _ => BaseError::Io { path: path.clone(), source },
-            },
-        )?;
-        match bytes.len() > limit {
-            true => Err(wrong(format!("more than {limit} bytes"))),
-            false => Ok(bytes),
+        let error = |source| BaseError::Io { path: path.clone(), source };
+        // Looked at before it is opened: a FIFO would block.
+        match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(error(e)),
+            Ok(metadata) if !metadata.is_file() => Err(error(io::Error::other("not a regular file"))),
+            Ok(_) => {
+                let file = File::open(&path).map_err(error)?;
+                let size = file.metadata().map_err(error)?.len();
+                Ok(Some(Extent { file: Arc::new(file), offset: 0, size, path }))
+            }
         }
     }
 }

@@ -1,18 +1,21 @@
-//! Reading images back: OCI layouts, and archives of them.
+//! Reading images: OCI layouts, archives of them, and docker-archives, plain or compressed.
 //!
 //! Never unpacks: an archive's members are found by name and read in place, and no path from an image is
-//! ever opened. Every document's digest and size are checked against the descriptor that names it.
+//! ever opened. Every document's digest and size are checked against the descriptor that names it; the
+//! bytes of layers are checked by whoever reads them (`layer`), so each is read once.
 
 mod archive;
+mod docker;
 mod layout;
+mod oci;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-
 use crate::digest::Digest;
-use crate::image::{Descriptor, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media};
+use crate::image::{Descriptor, Document, ImageConfig};
+use crate::layer::{Encoding, Extent};
+use crate::spec::Platform;
 
 /// Why an image could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +28,8 @@ pub enum BaseError {
         /// What the system said.
         source: io::Error,
     },
-    /// Neither format.
-    #[error("{} is {found}; accepted: an OCI image layout (a directory with oci-layout) or an archive of one", path.display())]
+    /// No format that is known.
+    #[error("{} is {found}; accepted: an OCI image layout (a directory with oci-layout), an archive of one, or a docker-archive", path.display())]
     Format {
         /// The image.
         path: PathBuf,
@@ -55,96 +58,103 @@ pub enum BaseError {
     },
 }
 
-/// An image's documents, checked.
+/// What an image is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// An OCI image layout: a directory.
+    Layout,
+    /// An archive of an OCI image layout.
+    Archive,
+    /// A docker-archive: `manifest.json` and no `index.json`.
+    DockerArchive,
+}
+
+/// An image's documents, checked, and where its layers are.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// The format: `archive` or `layout`.
-    pub format: &'static str,
+    /// What it is kept in.
+    pub container: Container,
     /// `name:tag`, or what there is of it.
     pub reference: Option<String>,
-    /// Describes the manifest.
-    pub descriptor: Descriptor,
-    /// The manifest.
-    pub manifest: Manifest,
+    /// The manifest, which a docker-archive has none of.
+    pub manifest: Option<(Descriptor, Document)>,
+    /// The configuration's bytes.
+    pub config_document: Document,
     /// The configuration.
     pub config: ImageConfig,
+    /// The layers, bottom first.
+    pub layers: Vec<OpenedLayer>,
 }
 
-/// Where documents come from.
+/// A layer of an image that was read.
+#[derive(Debug, Clone)]
+pub struct OpenedLayer {
+    /// How its blob is encoded.
+    pub encoding: Encoding,
+    /// Its blob's digest; a docker-archive does not say it.
+    pub digest: Option<Digest>,
+    /// The digest of its uncompressed tar, as the configuration says it.
+    pub diff_id: Digest,
+    /// Where its blob is.
+    pub extent: Extent,
+}
+
+/// Where documents and blobs come from.
 trait Files {
-    /// The file called `name`, of at most `limit` bytes.
-    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, BaseError>;
+    /// The file called `name`; none if there is none.
+    fn find(&self, name: &str) -> Result<Option<Extent>, BaseError>;
 }
 
-/// Reads the documents of the image at `path`.
-pub fn open(path: &Path) -> Result<Opened, BaseError> {
+/// Reads the documents of the image at `path`; of several images, the one for `platform`.
+pub fn open(path: &Path, platform: Option<&Platform>) -> Result<Opened, BaseError> {
     let metadata = std::fs::metadata(path).map_err(|source| BaseError::Io { path: path.into(), source })?;
-    let (format, files): (_, Box<dyn Files>) = if metadata.is_dir() {
-        ("layout", Box::new(layout::Directory::new(path)))
-    } else if metadata.is_file() {
-        ("archive", Box::new(archive::Members::scan(path)?))
-    } else {
+    let reader = |files| Reader { path, files };
+    if metadata.is_dir() {
+        let directory = layout::Directory::new(path);
+        return oci::open(&reader(&directory), Container::Layout, platform);
+    }
+    if !metadata.is_file() {
         return Err(BaseError::Format { path: path.into(), found: "neither a directory nor a file".into() });
-    };
-    Reader { path, files: files.as_ref() }.open(format)
+    }
+    let members = archive::Members::scan(path)?;
+    let reader = reader(&members);
+    match (members.find("index.json")?.is_some(), members.find("manifest.json")?.is_some()) {
+        (true, both) => {
+            let opened = oci::open(&reader, Container::Archive, platform)?;
+            if both {
+                docker::agrees(&reader, &opened)?;
+            }
+            Ok(opened)
+        }
+        (false, true) => docker::open(&reader),
+        (false, false) => {
+            let found = "a tar with neither index.json nor manifest.json".into();
+            Err(BaseError::Format { path: path.into(), found })
+        }
+    }
 }
 
+/// An image being read.
 struct Reader<'r> {
     path: &'r Path,
     files: &'r dyn Files,
 }
 
 impl Reader<'_> {
-    fn open(&self, format: &'static str) -> Result<Opened, BaseError> {
-        let layout: Layout = self.parse("oci-layout", &self.files.read("oci-layout", 4096)?)?;
-        if layout.version != "1.0.0" {
-            let what = format!("imageLayoutVersion {:?}, expected \"1.0.0\"", layout.version);
-            return Err(self.wrong("oci-layout", what));
+    /// The file called `name`, of at most `limit` bytes.
+    fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, BaseError> {
+        let extent = self.files.find(name)?.ok_or_else(|| self.wrong(name, "missing"))?;
+        if extent.size > limit as u64 {
+            return Err(self.wrong(name, format!("more than {limit} bytes")));
         }
-        let index: Index = self.parse("index.json", &self.files.read("index.json", MAX_DOCUMENT)?)?;
-        let [descriptor] = &index.manifests[..] else {
-            let what = format!("{} images, expected one", index.manifests.len());
-            return Err(self.wrong("index.json", what));
-        };
-        if descriptor.media_type != media::MANIFEST {
-            let what = format!("the image is a {:?}, expected {:?}", descriptor.media_type, media::MANIFEST);
-            return Err(self.wrong("index.json", what));
-        }
-        let manifest: Manifest = self.document(descriptor)?;
-        let config: ImageConfig = self.document(&manifest.config)?;
-        if config.rootfs.diff_ids.len() != manifest.layers.len() {
-            let what = format!(
-                "{} diff_ids, but the manifest has {} layers",
-                config.rootfs.diff_ids.len(),
-                manifest.layers.len()
-            );
-            return Err(self.wrong(&blob_path(manifest.config.digest), what));
-        }
-        let named = |key| descriptor.annotations.get(key).cloned();
-        let reference =
-            named("io.containerd.image.name").or_else(|| named("org.opencontainers.image.ref.name"));
-        Ok(Opened { format, reference, descriptor: descriptor.clone(), manifest, config })
+        extent.read_all().map_err(|source| BaseError::Io { path: extent.path.clone(), source })
     }
 
-    /// The document that `descriptor` names.
-    fn document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, BaseError> {
-        let name = blob_path(descriptor.digest);
-        let bytes = self.files.read(&name, MAX_DOCUMENT)?;
-        let (found, size) = (Digest::of(&bytes), bytes.len() as u64);
-        if size != descriptor.size {
-            return Err(self.wrong(&name, format!("{size} bytes, expected {}", descriptor.size)));
-        }
-        if found != descriptor.digest {
-            return Err(self.wrong(&name, format!("its bytes have the digest {found}")));
-        }
-        self.parse(&name, &bytes)
-    }
-
-    fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, BaseError> {
+    fn parse<T: serde::de::DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, BaseError> {
         serde_json::from_slice(bytes).map_err(|e| self.wrong(name, e.to_string()))
     }
 
-    fn wrong(&self, name: &str, what: String) -> BaseError {
-        BaseError::Document { path: self.path.into(), name: name.into(), what }
+    fn wrong(&self, name: &str, what: impl Into<String>) -> BaseError {
+        BaseError::Document { path: self.path.into(), name: name.into(), what: what.into() }
     }
 }

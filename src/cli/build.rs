@@ -18,12 +18,11 @@ use serde_json::Value;
 
 use super::Failure;
 use super::progress::Display;
-use crate::assemble::{AssembleError, Plan, Surroundings};
+use crate::assemble::{self, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
-use crate::layer::LayerError;
-use crate::output::{Archive, Format, LayoutDirectory, Place, WholeDirectory};
-use crate::root::{self, RootError};
-use crate::spec::{ImageSpec, RootSpec};
+use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory};
+use crate::root;
+use crate::spec::{ImageSpec, IndexSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -54,6 +53,8 @@ struct Attributes {
 enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
+    /// An index of images.
+    Index { arguments: Value, format: ImageFormat },
     /// An image on top of a root layer.
     Image { arguments: Value, format: ImageFormat, root: PathBuf },
 }
@@ -86,11 +87,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = RootSpec::from_json(&arguments)?;
             display.phase("root layer");
             let whole = WholeDirectory::create(&out, place)?;
-            match root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display) {
-                Ok(_) => whole.finish()?,
-                Err(RootError::Interrupted) => return Err(Failure::Interrupted),
-                Err(error) => return Err(error.into()),
-            }
+            root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display)?;
+            whole.finish()?;
         }
         Task::Image { arguments: image, format, root } => {
             let spec = ImageSpec::from_json(&image)?;
@@ -101,12 +99,18 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 now,
                 progress: &display,
             };
-            let result = assemble(&spec, attributes.closure, &surroundings, &display, || {
-                Ok(match format {
-                    ImageFormat::Archive => Box::new(Archive::create(&out, place)?),
-                    ImageFormat::Layout => Box::new(LayoutDirectory::create(&out, place)?),
-                })
+            display.phase("measuring");
+            let result = Plan::new(&spec, attributes.closure, &surroundings).and_then(|plan| {
+                display.expect(plan.bytes());
+                plan.write(format.create(&out, place)?)
             });
+            display.finish();
+            result?;
+        }
+        Task::Index { arguments: index, format } => {
+            let spec = IndexSpec::from_json(&index)?;
+            let format = format.create(&out, place)?;
+            let result = assemble::write_index(&spec, threads(arguments.cores), &display, format);
             display.finish();
             result?;
         }
@@ -114,20 +118,12 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     Ok(())
 }
 
-fn assemble(
-    spec: &ImageSpec,
-    closure: Vec<PathInfo>,
-    surroundings: &Surroundings,
-    display: &Display,
-    format: impl FnOnce() -> Result<Box<dyn Format>, AssembleError>,
-) -> Result<(), Failure> {
-    display.phase("measuring");
-    let plan = Plan::new(spec, closure, surroundings)?;
-    display.expect(plan.bytes());
-    match format().and_then(|format| plan.write(format)) {
-        Ok(_) => Ok(()),
-        Err(AssembleError::Layer(LayerError::Interrupted)) => Err(Failure::Interrupted),
-        Err(error) => Err(error.into()),
+impl ImageFormat {
+    fn create(self, out: &Path, place: Place) -> Result<Box<dyn Format>, OutputError> {
+        Ok(match self {
+            ImageFormat::Archive => Box::new(Archive::create(out, place)?),
+            ImageFormat::Layout => Box::new(LayoutDirectory::create(out, place)?),
+        })
     }
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Failure;
 use super::size::human;
-use crate::base::{self, Opened};
+use crate::base::{self, Container, Opened};
 use crate::digest::Digest;
-use crate::image;
+use crate::image::{self, History};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -26,9 +26,10 @@ pub struct Arguments {
 struct Report {
     format: &'static str,
     reference: Option<String>,
-    digest: Digest,
+    /// Of the manifest; a docker-archive has none.
+    digest: Option<Digest>,
     config_digest: Digest,
-    created: String,
+    created: Option<String>,
     os: String,
     architecture: String,
     variant: Option<String>,
@@ -42,8 +43,8 @@ struct Report {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Layer {
-    media_type: String,
-    digest: Digest,
+    media_type: &'static str,
+    digest: Option<Digest>,
     diff_id: Digest,
     /// Bytes of the blob.
     size: u64,
@@ -51,7 +52,7 @@ struct Layer {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let report = Report::new(base::open(&arguments.image)?);
+    let report = Report::new(base::open(&arguments.image, None)?)?;
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.table(),
@@ -64,26 +65,32 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 impl Report {
-    fn new(opened: Opened) -> Report {
-        let Opened { format, reference, descriptor, manifest, config } = opened;
-        // One history entry a layer, those marked as empty aside.
-        let mut history = config.history.iter().filter(|entry| entry.empty_layer != Some(true));
-        let layers: Vec<Layer> = manifest
-            .layers
+    fn new(opened: Opened) -> Result<Report, Failure> {
+        let Opened { container, reference, manifest, config_document, config, layers } = opened;
+        let annotations = match &manifest {
+            Some((_, document)) => serde_json::from_slice::<image::Manifest>(&document.bytes)?.annotations,
+            None => Default::default(),
+        };
+        let layers: Vec<Layer> = layers
             .into_iter()
-            .zip(&config.rootfs.diff_ids)
-            .map(|(layer, &diff_id)| {
-                let comment = history.next().and_then(|entry| entry.comment.as_deref());
-                let paths = comment.and_then(image::store_paths).unwrap_or_default();
-                let image::Descriptor { media_type, digest, size, .. } = layer;
-                Layer { media_type, digest, diff_id, size, paths }
+            .zip(image::layer_history(&config))
+            .map(|(layer, history)| Layer {
+                media_type: image::layer_type(layer.encoding),
+                digest: layer.digest,
+                diff_id: layer.diff_id,
+                size: layer.extent.size,
+                paths: history.as_ref().and_then(History::store_paths).unwrap_or_default(),
             })
             .collect();
-        Report {
-            format,
+        Ok(Report {
+            format: match container {
+                Container::Layout => "layout",
+                Container::Archive => "archive",
+                Container::DockerArchive => "docker-archive",
+            },
             reference,
-            digest: descriptor.digest,
-            config_digest: manifest.config.digest,
+            digest: manifest.map(|(descriptor, _)| descriptor.digest),
+            config_digest: config_document.digest,
             created: config.created,
             os: config.os,
             architecture: config.architecture,
@@ -91,8 +98,8 @@ impl Report {
             size: layers.iter().map(|layer| layer.size).sum(),
             layers,
             config: config.config,
-            annotations: manifest.annotations,
-        }
+            annotations,
+        })
     }
 
     fn table(&self) -> String {
@@ -102,15 +109,15 @@ impl Report {
             self.reference.as_deref().unwrap_or("(unnamed)"),
             self.os,
             self.architecture,
-            self.created,
-            self.digest,
+            self.created.as_deref().unwrap_or("(unknown)"),
+            self.digest.map_or("(none)".to_string(), |digest| digest.to_string()),
             self.config_digest,
             "layer",
             "size",
             "digest",
         );
         for (i, layer) in self.layers.iter().enumerate() {
-            let digest = &layer.digest.to_string()[..19];
+            let digest = &layer.digest.unwrap_or(layer.diff_id).to_string()[..19];
             out += &format!("{:>5} {:>9}  {digest}  {}\n", i + 1, human(layer.size), summary(&layer.paths));
         }
         let paths: usize = self.layers.iter().map(|layer| layer.paths.len()).sum();

@@ -6,11 +6,16 @@ mod inspect;
 mod progress;
 mod size;
 
+use std::any::Any;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, Subcommand};
+
+use crate::assemble::AssembleError;
+use crate::layer::LayerError;
+use crate::root::RootError;
 
 /// OCI images from Nix store closures.
 ///
@@ -39,9 +44,15 @@ enum Failure {
     Interrupted,
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Failure {
-        Failure::Message(error.to_string())
+        let any: &dyn Any = &error;
+        let interrupted = matches!(any.downcast_ref(), Some(RootError::Interrupted))
+            || matches!(any.downcast_ref(), Some(AssembleError::Layer(LayerError::Interrupted)));
+        match interrupted {
+            true => Failure::Interrupted,
+            false => Failure::Message(error.to_string()),
+        }
     }
 }
 

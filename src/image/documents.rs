@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{ImageError, MAX_DOCUMENT};
 use crate::digest::Digest;
+use crate::layer::Encoding;
 
 /// Media types (image-spec, media-types.md) and annotation keys.
 pub mod media {
@@ -22,9 +23,51 @@ pub mod media {
     pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// A layer, Zstandard.
     pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+    /// Docker's manifest (distribution, manifest-v2-2.md).
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    /// Docker's index.
+    pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    /// Docker's configuration.
+    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+    /// Docker's layer, not compressed.
+    pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+    /// Docker's layer, gzip.
+    pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    /// Docker's layer, Zstandard.
+    pub const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
     /// Manifest annotation: compressor, version, level and chunk size, all that blob digests depend on
     /// besides the layers.
     pub const CODEC_ANNOTATION: &str = "dev.gantry.layer.codec";
+}
+
+/// Whether a media type is an image manifest's, OCI's or Docker's.
+pub fn is_manifest(media_type: &str) -> bool {
+    [media::MANIFEST, media::DOCKER_MANIFEST].contains(&media_type)
+}
+
+/// Whether a media type is an image index's, OCI's or Docker's.
+pub fn is_index(media_type: &str) -> bool {
+    [media::INDEX, media::DOCKER_INDEX].contains(&media_type)
+}
+
+/// OCI's media type of a layer.
+pub fn layer_type(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Plain => media::LAYER,
+        Encoding::Gzip => media::LAYER_GZIP,
+        Encoding::Zstd => media::LAYER_ZSTD,
+    }
+}
+
+/// The encoding of a layer by its media type, OCI's or Docker's; none of foreign, encrypted and unknown
+/// ones.
+pub fn layer_encoding(media_type: &str) -> Option<Encoding> {
+    match media_type {
+        media::LAYER | media::DOCKER_LAYER => Some(Encoding::Plain),
+        media::LAYER_GZIP | media::DOCKER_LAYER_GZIP => Some(Encoding::Gzip),
+        media::LAYER_ZSTD | media::DOCKER_LAYER_ZSTD => Some(Encoding::Zstd),
+        _ => None,
+    }
 }
 
 /// The bytes of a document, with their digest.
@@ -133,27 +176,37 @@ pub struct Index {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// An image configuration (image-spec, config.md).
+/// An image configuration (image-spec, config.md). Of what others write, `null` counts as left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageConfig {
     /// RFC 3339.
-    #[serde(default)]
-    pub created: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
     /// GOARCH.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub architecture: String,
     /// `v7`, for example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// GOOS.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub os: String,
     /// Entrypoint, environment and so on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub config: Map<String, Value>,
     /// The layers' diff IDs.
     pub rootfs: RootFs,
-    /// One entry a layer.
-    #[serde(default)]
+    /// One entry a layer, and others.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub history: Vec<History>,
+}
+
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The layers of a configuration.
@@ -163,6 +216,7 @@ pub struct RootFs {
     #[serde(rename = "type")]
     pub kind: String,
     /// Digests of the uncompressed layers, bottom first.
+    #[serde(deserialize_with = "null_as_default")]
     pub diff_ids: Vec<Digest>,
 }
 
@@ -198,7 +252,9 @@ pub struct DockerManifest {
     /// The configuration's path in the archive.
     pub config: String,
     /// `name:tag`.
+    #[serde(default)]
     pub repo_tags: Option<Vec<String>>,
     /// The layers' paths in the archive, bottom first.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub layers: Vec<String>,
 }

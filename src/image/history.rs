@@ -1,6 +1,8 @@
 //! The history comment that lists a layer's store paths, in the form that nixpkgs' dockerTools gave it
 //! (Python's `repr` of a list of strings), so that either tool's images tell what they hold.
 
+use super::{History, ImageConfig};
+
 /// The start of the comment.
 const PREFIX: &str = "store paths: ";
 
@@ -18,6 +20,39 @@ pub fn store_paths(comment: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     list.split(", ").map(|item| Some(item.strip_prefix('\'')?.strip_suffix('\'')?.to_string())).collect()
+}
+
+impl History {
+    /// The store paths in the layer, if its comment lists them.
+    pub fn store_paths(&self) -> Option<Vec<String>> {
+        self.comment.as_deref().and_then(store_paths)
+    }
+}
+
+/// The history entry of each layer of `config`; none where the history is of other layers.
+pub fn layer_history(config: &ImageConfig) -> Vec<Option<History>> {
+    let layers = config.rootfs.diff_ids.len();
+    let entries: Vec<&History> =
+        config.history.iter().filter(|entry| entry.empty_layer != Some(true)).collect();
+    match entries.len() == layers {
+        true => entries.into_iter().cloned().map(Some).collect(),
+        false => vec![None; layers],
+    }
+}
+
+/// The history of the layers of `config`, for an image on top of it: its own if it is that of its
+/// layers, or else one entry a layer.
+pub(super) fn inherited(config: &ImageConfig) -> Vec<History> {
+    if layer_history(config).iter().all(Option::is_some) {
+        return config.history.clone();
+    }
+    let entry = History {
+        created: config.created.clone(),
+        created_by: None,
+        comment: Some("a layer of the base image".to_string()),
+        empty_layer: None,
+    };
+    vec![entry; config.rootfs.diff_ids.len()]
 }
 
 #[cfg(test)]

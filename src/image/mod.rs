@@ -3,33 +3,36 @@
 
 mod documents;
 mod history;
+pub mod index;
+pub mod inherit;
 mod reference;
 
 pub use documents::{
-    Descriptor, DockerManifest, Document, History, ImageConfig, Index, Layout, Manifest, RootFs, media,
+    Descriptor, DockerManifest, Document, History, ImageConfig, Index, Layout, Manifest, RootFs, is_index,
+    is_manifest, layer_encoding, layer_type, media,
 };
-pub use history::{comment, store_paths};
+pub use history::{comment, layer_history, store_paths};
 pub use reference::familiar_to_docker;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::layer::Blob;
-use crate::spec::{Compression, ImageSpec};
+use crate::spec::ImageSpec;
 
 /// Clients read no manifest or configuration over this many bytes (containers/image, `iolimits`).
 pub const MAX_DOCUMENT: usize = 4 << 20;
 
-/// An image, complete but for the bytes of its layers.
+/// The documents of a layout or an archive: everything but the layers' blobs.
 #[derive(Debug, Clone)]
-pub struct Image {
-    /// The configuration; its digest is the image ID.
-    pub config: Document,
-    /// The manifest; its digest is the image's.
-    pub manifest: Document,
-    /// The index of a layout, or an archive, that holds this image alone.
+pub struct Documents {
+    /// Those that are blobs: configurations, manifests, indexes.
+    pub blobs: Vec<Document>,
+    /// `index.json`.
     pub index: Vec<u8>,
-    /// Docker's `manifest.json` for an archive that keeps blobs under `blobs/sha256/`.
+    /// Docker's `manifest.json`, for an archive that keeps blobs under `blobs/sha256/`.
     pub docker_manifest: Vec<u8>,
 }
 
@@ -46,9 +49,22 @@ pub enum ImageError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A base image's configuration cannot be inherited from.
+    #[error("fromImage: its config.{key} is {found}, expected {accepted}; leave {key} out of inheritConfig")]
+    Base {
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What it has to be.
+        accepted: &'static str,
+    },
     /// A timestamp that RFC 3339 cannot say.
     #[error("created: {0} seconds since 1970 is no date from year 1 to 9999")]
     Created(i64),
+    /// Two images of an index are for one platform.
+    #[error("manifests: two images are for {0}; an index has one for each platform")]
+    SamePlatform(String),
     /// serde_json refused.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -63,19 +79,29 @@ pub struct LayerRecord {
     pub paths: Vec<String>,
 }
 
-impl Image {
-    /// The image that `spec` and `config` (the configuration's `config` object) ask for, of these
-    /// layers, bottom first. `created` is in seconds since 1970; `codec` says what compressed the blobs.
-    pub fn new(
+impl Documents {
+    /// Those of the image that `spec` and `config` (the configuration's `config` object) ask for, of these
+    /// layers, bottom first, the first ones being those of the image `below`, if there is one. `created`
+    /// is in seconds since 1970; `codec` says what compressed the blobs.
+    pub fn of_image(
         spec: &ImageSpec,
         config: Map<String, Value>,
+        below: Option<&ImageConfig>,
         layers: &[LayerRecord],
         created: i64,
         codec: Option<String>,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<Documents, ImageError> {
         let created = rfc3339(created)?;
+        let mut history = below.map(history::inherited).unwrap_or_default();
+        let own = &layers[below.map_or(0, |below| below.rootfs.diff_ids.len())..];
+        history.extend(own.iter().map(|layer| History {
+            created: Some(created.clone()),
+            created_by: Some("gantry".to_string()),
+            comment: Some(comment(&layer.paths)),
+            empty_layer: None,
+        }));
         let image_config = ImageConfig {
-            created: created.clone(),
+            created: Some(created.clone()),
             architecture: spec.platform.architecture.clone(),
             variant: spec.platform.variant.clone(),
             os: spec.platform.os.clone(),
@@ -84,15 +110,7 @@ impl Image {
                 kind: "layers".to_string(),
                 diff_ids: layers.iter().map(|layer| layer.blob.diff_id).collect(),
             },
-            history: layers
-                .iter()
-                .map(|layer| History {
-                    created: Some(created.clone()),
-                    created_by: Some("gantry".to_string()),
-                    comment: Some(comment(&layer.paths)),
-                    empty_layer: None,
-                })
-                .collect(),
+            history,
         };
         let config = Document::new(serde_json::to_vec(&image_config)?);
         config.check_size("configuration", "make config smaller, or the closure")?;
@@ -101,18 +119,15 @@ impl Image {
         if let Some(codec) = codec {
             annotations.entry(media::CODEC_ANNOTATION.to_string()).or_insert(codec);
         }
-        let layer_type = match spec.compression {
-            Compression::None => media::LAYER,
-            Compression::Gzip(_) => media::LAYER_GZIP,
-            Compression::Zstd(_) => media::LAYER_ZSTD,
-        };
         let manifest = Document::new(serde_json::to_vec(&Manifest {
             schema_version: 2,
             media_type: Some(media::MANIFEST.to_string()),
             config: config.descriptor(media::CONFIG),
             layers: layers
                 .iter()
-                .map(|layer| Descriptor::new(layer_type, layer.blob.digest, layer.blob.size))
+                .map(|layer| {
+                    Descriptor::new(layer_type(layer.blob.encoding), layer.blob.digest, layer.blob.size)
+                })
                 .collect(),
             annotations,
         })?);
@@ -124,12 +139,7 @@ impl Image {
             os: spec.platform.os.clone(),
             variant: spec.platform.variant.clone(),
         });
-        // What containerd and Docker 25 write: the full name for containerd, the tag for everybody else.
-        descriptor.annotations.insert(
-            "io.containerd.image.name".to_string(),
-            format!("{}:{}", familiar_to_docker(&spec.name), spec.tag),
-        );
-        descriptor.annotations.insert("org.opencontainers.image.ref.name".to_string(), spec.tag.clone());
+        descriptor.annotations = naming(&spec.name, &spec.tag);
         let index = serde_json::to_vec(&Index {
             schema_version: 2,
             media_type: Some(media::INDEX.to_string()),
@@ -141,13 +151,23 @@ impl Image {
             repo_tags: Some(vec![format!("{}:{}", spec.name, spec.tag)]),
             layers: layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
         }])?;
-        Ok(Image { config, manifest, index, docker_manifest })
+        Ok(Documents { blobs: vec![config, manifest], index, docker_manifest })
     }
 }
 
 /// Where a blob lies in a layout, and in an archive of one (image-spec, image-layout.md, "Blobs").
 pub fn blob_path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The annotations that name an entry of `index.json`: what containerd and Docker 25 write, the full name
+/// for containerd and the tag for everybody else.
+fn naming(name: &str, tag: &str) -> BTreeMap<String, String> {
+    let full = format!("{}:{tag}", familiar_to_docker(name));
+    BTreeMap::from([
+        ("io.containerd.image.name".to_string(), full),
+        ("org.opencontainers.image.ref.name".to_string(), tag.to_string()),
+    ])
 }
 
 fn rfc3339(seconds: i64) -> Result<String, ImageError> {

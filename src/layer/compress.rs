@@ -11,13 +11,15 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::tar::Shared;
-use super::{Blob, BlobSink, Layer, LayerError, LayerReader, Progress};
+use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Progress};
 use crate::digest::{Digest, Hasher};
 
 /// A compressor of whole chunks.
 pub(super) trait Codec: Sized {
     /// The field's name of the format.
     const NAME: &'static str;
+    /// The format.
+    const ENCODING: Encoding;
     /// Uncompressed bytes of a chunk.
     const CHUNK: usize;
     /// The compressor's name and version.
@@ -40,6 +42,7 @@ pub(super) struct Gzip(libdeflater::Compressor);
 
 impl Codec for Gzip {
     const NAME: &'static str = "gzip";
+    const ENCODING: Encoding = Encoding::Gzip;
     const CHUNK: usize = 512 << 10;
 
     fn version() -> String {
@@ -66,6 +69,7 @@ pub(super) struct Zstd(zstd::bulk::Compressor<'static>);
 
 impl Codec for Zstd {
     const NAME: &'static str = "zstd";
+    const ENCODING: Encoding = Encoding::Zstd;
     const CHUNK: usize = 2 << 20;
 
     fn version() -> String {
@@ -97,7 +101,7 @@ struct Chunk {
 }
 
 pub(super) fn write<C: Codec>(
-    layers: &[Layer],
+    layers: &[&Layer],
     shared: &Shared,
     level: u8,
     threads: usize,
@@ -125,13 +129,13 @@ pub(super) fn write<C: Codec>(
             scope.spawn(move || pack::<C>(level, jobs, packed));
         }
         drop(packed);
-        collect(layers.len(), free, done, sink)
+        collect(layers.len(), C::ENCODING, free, done, sink)
     })
 }
 
 /// Reads all layers in order, chunk by chunk; hashes them on the way.
 fn read<C: Codec>(
-    layers: &[Layer],
+    layers: &[&Layer],
     shared: &Shared,
     buffers: Receiver<Chunk>,
     to_pack: Sender<Chunk>,
@@ -184,6 +188,7 @@ fn pack<C: Codec>(level: u8, jobs: &Mutex<Receiver<Chunk>>, packed: Sender<Resul
 /// Writes the chunks in order, one blob after the other.
 fn collect(
     layers: usize,
+    encoding: Encoding,
     free: Sender<Chunk>,
     done: Receiver<Result<Chunk, LayerError>>,
     sink: &mut dyn BlobSink,
@@ -210,7 +215,7 @@ fn collect(
             {
                 let digest = hasher.finish();
                 sink.close(slot, digest, size)?;
-                blobs.push(Blob { digest, size, diff_id });
+                blobs.push(Blob { digest, size, diff_id, encoding });
             }
             let _ = free.send(chunk); // the reader may have nothing left to read
         }

@@ -5,6 +5,7 @@
 //! sends many layers to a [`BlobSink`] in one pass on all cores.
 
 mod compress;
+mod extent;
 mod plain;
 mod plan;
 mod progress;
@@ -13,7 +14,8 @@ pub mod tar;
 pub mod walk;
 mod write;
 
-pub use plan::{Layer, Piece, measure};
+pub use extent::{Extent, ExtentReader};
+pub use plan::{Encoding, Given, Layer, Piece, measure};
 pub use progress::{Progress, Silent};
 pub use reader::LayerReader;
 pub use write::{Blob, BlobSink, Slot, codec, write_layers};

@@ -6,14 +6,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::tar::Shared;
-use super::{Blob, BlobSink, Layer, LayerError, LayerReader, Progress, Slot};
+use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Progress, Slot};
 use crate::digest::{Digest, Hasher};
 
 /// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
 const CHUNK: usize = 256 << 10;
 
 pub(super) fn write(
-    layers: &[Layer],
+    layers: &[&Layer],
     shared: &Shared,
     threads: usize,
     sink: &mut dyn BlobSink,
@@ -36,7 +36,7 @@ pub(super) fn write(
                     let Some(&index) = longest_first.get(turn) else { break };
                     progress.layer(turn, layers.len());
                     let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
-                    let result = copy(&layers[index], shared, &slots[index], &mut buffer, progress, &stop);
+                    let result = copy(layers[index], shared, &slots[index], &mut buffer, progress, &stop);
                     if result.is_err() {
                         failed.store(true, Ordering::Relaxed);
                     }
@@ -62,9 +62,13 @@ pub(super) fn write(
         return Err(LayerError::Interrupted);
     }
     let mut blobs = Vec::with_capacity(layers.len());
-    for ((slot, layer), diff_id) in slots.into_iter().zip(layers).zip(digests) {
-        sink.close(slot, diff_id, layer.size)?;
-        blobs.push(Blob { digest: diff_id, size: layer.size, diff_id });
+    for ((slot, layer), digest) in slots.into_iter().zip(layers).zip(digests) {
+        sink.close(slot, digest, layer.size)?;
+        let (diff_id, encoding) = match layer.given {
+            Some(given) => (given.diff_id, given.encoding),
+            None => (digest, Encoding::Plain),
+        };
+        blobs.push(Blob { digest, size: layer.size, diff_id, encoding });
     }
     Ok(blobs)
 }

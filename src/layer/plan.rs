@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::LayerError;
+use super::extent::Extent;
 use super::tar::{self, BLOCK, Entry, Kind, Shared};
 use super::walk::{Found, Walk};
 use crate::digest::Digest;
@@ -17,10 +18,32 @@ pub struct Layer {
     pub pieces: Vec<Piece>,
     /// The length of its tar, in bytes.
     pub size: u64,
-    /// Its digest, where a file says so already; whoever reads the layer checks it.
+    /// The digest of these bytes, where it is recorded already; whoever reads the layer checks it.
     pub recorded: Option<Digest>,
+    /// Whether the bytes are a blob that travels as it is.
+    pub given: Option<Given>,
     /// The store paths that its history entry names.
     pub paths: Vec<String>,
+}
+
+/// A blob of another image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// How it is encoded.
+    pub encoding: Encoding,
+    /// The digest of its uncompressed tar.
+    pub diff_id: Digest,
+}
+
+/// How a blob's bytes stand for a tar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// They are the tar.
+    Plain,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
 }
 
 /// A part of a layer's tar.
@@ -33,6 +56,8 @@ pub enum Piece {
     StorePath(PathBuf, u64),
     /// The first so many bytes of a file that is a tar itself.
     Tar(PathBuf, u64),
+    /// Some bytes of an open file.
+    Extent(Extent),
     /// So many zeros.
     Zeros(u64),
 }
@@ -52,7 +77,7 @@ impl Layer {
         pieces.extend(root.map(|(path, members)| Piece::Tar(path.into(), members)));
         let members = pieces.iter().map(|piece| piece.size(shared)).sum();
         pieces.push(Piece::Zeros(tar::end_of_archive(members)));
-        Layer { pieces, size: members + tar::end_of_archive(members), recorded: None, paths }
+        Layer { pieces, size: members + tar::end_of_archive(members), recorded: None, given: None, paths }
     }
 
     /// A layer that is a file already.
@@ -61,8 +86,35 @@ impl Layer {
             pieces: vec![Piece::Tar(path.into(), size)],
             size,
             recorded: Some(recorded),
+            given: None,
             paths: Vec::new(),
         }
+    }
+
+    /// Whether both are the same blob of another image.
+    pub(super) fn is_same_blob(&self, other: &Layer) -> bool {
+        match (&self.pieces[..], &other.pieces[..]) {
+            ([Piece::Extent(a)], [Piece::Extent(b)]) => {
+                (a.offset, a.size, &a.path) == (b.offset, b.size, &b.path)
+                    || (self.recorded.is_some() && self.recorded == other.recorded)
+            }
+            _ => false,
+        }
+    }
+
+    /// The file that it is, for messages.
+    pub(super) fn file(&self) -> PathBuf {
+        match self.pieces.first() {
+            Some(Piece::Tar(path, _)) => path.clone(),
+            Some(Piece::Extent(extent)) => extent.path.clone(),
+            _ => PathBuf::new(),
+        }
+    }
+
+    /// A layer that is a blob of another image, with the digest that image gives it.
+    pub fn of_blob(extent: Extent, digest: Option<Digest>, given: Given, paths: Vec<String>) -> Layer {
+        let size = extent.size;
+        Layer { pieces: vec![Piece::Extent(extent)], size, recorded: digest, given: Some(given), paths }
     }
 }
 
@@ -71,6 +123,7 @@ impl Piece {
         match self {
             Piece::StoreDirectories(store) => store_directories(store, shared).len() as u64,
             Piece::StorePath(_, size) | Piece::Tar(_, size) | Piece::Zeros(size) => *size,
+            Piece::Extent(extent) => extent.size,
         }
     }
 }

@@ -5,9 +5,25 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::LayerError;
+use super::extent::ExtentReader;
 use super::plan::{Content, Layer, Piece, store_directories};
 use super::tar::{self, Shared};
 use super::walk::{Found, Walk};
+
+/// Where content is read from.
+enum Source {
+    File(File),
+    Extent(ExtentReader),
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Source::File(file) => file.read(buffer),
+            Source::Extent(extent) => extent.read(buffer),
+        }
+    }
+}
 
 /// Reads a [`Layer`] from its first byte to its last.
 pub struct LayerReader<'l> {
@@ -17,7 +33,7 @@ pub struct LayerReader<'l> {
     ready: Vec<u8>,
     taken: usize,
     /// Then the content of a file.
-    file: Option<(File, PathBuf, u64)>,
+    file: Option<(Source, PathBuf, u64)>,
     /// Then zeros.
     zeros: u64,
     /// Then the rest of a store path, which must come to so many bytes.
@@ -80,9 +96,13 @@ impl<'l> LayerReader<'l> {
             Some(Piece::StoreDirectories(store)) => self.ready = store_directories(store, self.shared),
             Some(Piece::StorePath(path, size)) => self.walk = Some((Walk::new(path), *size)),
             Some(Piece::Zeros(count)) => self.zeros = *count,
+            Some(Piece::Extent(extent)) => {
+                let source = Source::Extent(extent.reader());
+                self.file = (extent.size > 0).then(|| (source, extent.path.clone(), extent.size));
+            }
             Some(Piece::Tar(path, size)) => {
                 let file = File::open(path).map_err(|e| LayerError::io(path, e))?;
-                self.file = (*size > 0).then(|| (file, path.clone(), *size));
+                self.file = (*size > 0).then(|| (Source::File(file), path.clone(), *size));
             }
         }
         Ok(true)
@@ -105,7 +125,7 @@ impl<'l> LayerReader<'l> {
                 let size = handle.size;
                 if size > 0 {
                     let file = handle.open()?;
-                    self.file = Some((file, PathBuf::new(), size));
+                    self.file = Some((Source::File(file), PathBuf::new(), size));
                 }
                 (mode, Content::File(size))
             }
@@ -128,7 +148,7 @@ impl<'l> LayerReader<'l> {
     }
 }
 
-fn read_exactly(file: &mut File, buffer: &mut [u8], path: &Path) -> Result<(), LayerError> {
+fn read_exactly(file: &mut Source, buffer: &mut [u8], path: &Path) -> Result<(), LayerError> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::tar::Shared;
-use super::{Layer, LayerError, Progress, compress, plain};
+use super::{Encoding, Layer, LayerError, Progress, compress, plain};
 use crate::digest::Digest;
 use crate::spec::Compression;
 
@@ -18,6 +18,8 @@ pub struct Blob {
     pub size: u64,
     /// Digest of the uncompressed tar: what the configuration lists.
     pub diff_id: Digest,
+    /// How the blob is encoded.
+    pub encoding: Encoding,
 }
 
 /// Where a blob is written.
@@ -52,20 +54,40 @@ pub fn write_layers(
     sink: &mut dyn BlobSink,
     progress: &dyn Progress,
 ) -> Result<Vec<Blob>, LayerError> {
-    let blobs = match compression {
-        Compression::None => plain::write(layers, shared, threads, sink, progress),
+    // An image may have a layer twice (nixpkgs#214434); it is one blob.
+    let mut distinct: Vec<&Layer> = Vec::with_capacity(layers.len());
+    let places: Vec<usize> = layers
+        .iter()
+        .map(|layer| match distinct.iter().position(|other| layer.is_same_blob(other)) {
+            Some(place) => place,
+            None => {
+                distinct.push(layer);
+                distinct.len() - 1
+            }
+        })
+        .collect();
+    // Blobs of a base image lie below all others, and are not compressed again.
+    let given = distinct.iter().take_while(|layer| layer.given.is_some()).count();
+    let (below, above) = match compression {
+        Compression::None => (&distinct[..], &[][..]),
+        _ => distinct.split_at(given),
+    };
+    let mut written = plain::write(below, shared, threads, sink, progress)?;
+    written.extend(match compression {
+        Compression::None => Vec::new(),
         Compression::Gzip(level) => {
-            compress::write::<compress::Gzip>(layers, shared, level, threads, sink, progress)
+            compress::write::<compress::Gzip>(above, shared, level, threads, sink, progress)?
         }
         Compression::Zstd(level) => {
-            compress::write::<compress::Zstd>(layers, shared, level, threads, sink, progress)
+            compress::write::<compress::Zstd>(above, shared, level, threads, sink, progress)?
         }
-    }?;
+    });
+    let blobs: Vec<Blob> = places.into_iter().map(|place| written[place]).collect();
     for (layer, blob) in layers.iter().zip(&blobs) {
-        if let (Some(expected), Some(super::Piece::Tar(path, _))) = (layer.recorded, layer.pieces.first())
-            && expected != blob.diff_id
-        {
-            return Err(LayerError::Digest { path: path.clone(), found: blob.diff_id, expected });
+        let found = if layer.given.is_some() { blob.digest } else { blob.diff_id };
+        let plain = layer.given.filter(|given| given.encoding == Encoding::Plain).map(|given| given.diff_id);
+        if let Some(expected) = [layer.recorded, plain].into_iter().flatten().find(|e| *e != found) {
+            return Err(LayerError::Digest { path: layer.file(), found, expected });
         }
     }
     Ok(blobs)

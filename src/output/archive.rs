@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::{Format, OCI_LAYOUT, OutputError, Place, WholeFile, layer_error};
 use crate::digest::Digest;
-use crate::image::{Image, blob_path};
+use crate::image::{Documents, blob_path};
 use crate::layer::tar::{self, BLOCK, Entry, Kind, Shared};
 use crate::layer::{BlobSink, LayerError, Slot};
 use crate::spec::Owner;
@@ -87,8 +87,13 @@ impl BlobSink for Archive {
     }
 
     fn close(&mut self, slot: Slot, digest: Digest, size: u64) -> Result<(), LayerError> {
-        let start = slot.offset - BLOCK;
-        self.header(start, &blob_path(digest), 0o644, Kind::File(size)).map_err(layer_error)?;
+        // Two files of a docker-archive may have the same bytes, which is known too late: the second copy
+        // keeps its place under a name that nobody looks for.
+        let name = match self.written.contains(&digest) {
+            false => blob_path(digest),
+            true => format!("blobs/duplicate-{}", self.written.len()),
+        };
+        self.header(slot.offset - BLOCK, &name, 0o644, Kind::File(size)).map_err(layer_error)?;
         self.end = self.end.max(slot.offset + size + tar::padding(size));
         self.written.push(digest);
         Ok(())
@@ -96,11 +101,12 @@ impl BlobSink for Archive {
 }
 
 impl Format for Archive {
-    fn finish(mut self: Box<Self>, image: &Image) -> Result<(), OutputError> {
-        self.blob(image.config.digest, &image.config.bytes)?;
-        self.blob(image.manifest.digest, &image.manifest.bytes)?;
-        self.member("index.json", &image.index)?;
-        self.member("manifest.json", &image.docker_manifest)?;
+    fn finish(mut self: Box<Self>, documents: &Documents) -> Result<(), OutputError> {
+        for document in &documents.blobs {
+            self.blob(document.digest, &document.bytes)?;
+        }
+        self.member("index.json", &documents.index)?;
+        self.member("manifest.json", &documents.docker_manifest)?;
         self.member("oci-layout", OCI_LAYOUT)?;
         let end = self.end + tar::end_of_archive(self.end);
         self.file.set_len(end).map_err(|e| OutputError::io(&self.path, e))?;

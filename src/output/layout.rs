@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Format, OCI_LAYOUT, OutputError, Place, WholeDirectory};
 use crate::digest::Digest;
-use crate::image::{Image, blob_path};
+use crate::image::{Documents, blob_path};
 use crate::layer::{BlobSink, LayerError, Slot};
 
 /// A layout being written.
@@ -49,10 +49,11 @@ impl BlobSink for LayoutDirectory {
 }
 
 impl Format for LayoutDirectory {
-    fn finish(self: Box<Self>, image: &Image) -> Result<(), OutputError> {
-        self.write(&blob_path(image.config.digest), &image.config.bytes)?;
-        self.write(&blob_path(image.manifest.digest), &image.manifest.bytes)?;
-        self.write("index.json", &image.index)?;
+    fn finish(self: Box<Self>, documents: &Documents) -> Result<(), OutputError> {
+        for document in &documents.blobs {
+            self.write(&blob_path(document.digest), &document.bytes)?;
+        }
+        self.write("index.json", &documents.index)?;
         self.write("oci-layout", OCI_LAYOUT)?;
         self.whole.finish()
     }

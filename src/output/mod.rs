@@ -11,13 +11,13 @@ pub use archive::Archive;
 pub use layout::LayoutDirectory;
 pub use whole::{Place, WholeDirectory, WholeFile};
 
-use crate::image::Image;
+use crate::image::Documents;
 use crate::layer::{BlobSink, LayerError};
 
 /// An image format being written.
 pub trait Format: BlobSink {
     /// Adds the documents and makes the image appear at its path: whole, or not at all.
-    fn finish(self: Box<Self>, image: &Image) -> Result<(), OutputError>;
+    fn finish(self: Box<Self>, documents: &Documents) -> Result<(), OutputError>;
 }
 
 /// Why an image could not be written.

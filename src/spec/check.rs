@@ -18,18 +18,21 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, Found, boolean, set};
 use super::{
-    ArgumentError, annotations, compression, config, layering, owner, platform, reference, sources, time,
+    ArgumentError, annotations, base, compression, config, layering, owner, platform, reference, sources,
+    time,
 };
 
 /// Checks one argument; some depend on others.
 type Rule = fn(At, &Value, &Map<String, Value>) -> Result<(), ArgumentError>;
 
 /// All arguments, in the order in which they are checked.
-const ARGUMENTS: [(&str, Rule); 25] = [
+const ARGUMENTS: [(&str, Rule); 28] = [
     ("name", |at, value, _| reference::name(at, value).map(drop)),
     ("tag", |at, value, _| reference::tag(at, value).map(drop)),
     ("contents", |at, value, _| sources::written(at, value)),
     ("copyToRoot", |at, value, _| sources::written(at, value)),
+    ("fromImage", |at, value, _| base::written_image(at, value)),
+    ("inheritConfig", |at, value, _| base::inherit(at, value).map(drop)),
     ("config", |at, value, _| config::config(at, value).map(drop)),
     ("architecture", |at, value, _| platform::architecture(at, value).map(drop)),
     ("os", |at, value, _| platform::os(at, value).map(drop)),
@@ -50,6 +53,7 @@ const ARGUMENTS: [(&str, Rule); 25] = [
         compression::level_beside(at, value, all.get("compression")).map(drop)
     }),
     ("annotations", |at, value, _| annotations::annotations(at, value).map(drop)),
+    ("manifests", base::written_manifests),
     ("system", |at, value, _| platform::system(at, value).map(drop)),
     ("meta", |at, value, _| any_set(at, value)),
     ("passthru", |at, value, _| any_set(at, value)),

@@ -23,6 +23,11 @@ const LARGEST: usize = 4 << 20;
 /// Reads the value of one key and gives back what is written to the image.
 type Reader = fn(At, &Value) -> Result<Value, ArgumentError>;
 
+/// The names of the keys.
+pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().map(|(key, _)| *key)
+}
+
 /// The keys, in the order of image-spec, then Docker's.
 const KEYS: [(&str, Reader); 25] = [
     ("User", process::user),

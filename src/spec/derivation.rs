@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
-    ArgumentError, ImageSpec, Layering, Owner, Platform, RootSpec, Timestamp, annotations, compression,
-    config, layering, owner, platform, reference, sources, time,
+    ArgumentError, ImageSpec, IndexSpec, Inherit, Layering, Owner, Platform, RootSpec, Timestamp,
+    annotations, base, compression, config, layering, owner, platform, reference, sources, time,
 };
 
 /// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
@@ -41,7 +41,7 @@ impl RootSpec {
 impl ImageSpec {
     /// Reads `name tag architecture`, which are required, and `os variant created mtime uid gid uname
     /// gname includeStorePaths maxLayers minLayerSize layering compression compressionLevel
-    /// annotations`.
+    /// annotations fromImage inheritConfig`.
     ///
     /// # Errors
     ///
@@ -66,6 +66,8 @@ impl ImageSpec {
             "compression",
             "compressionLevel",
             "annotations",
+            "fromImage",
+            "inheritConfig",
         ];
         let attributes = Attributes::of(value, &known)?;
         Ok(ImageSpec {
@@ -88,6 +90,25 @@ impl ImageSpec {
                 attributes.0.get("compressionLevel").unwrap_or(&Value::Null),
                 attributes.0.get("compression"),
             )?,
+            annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
+            from_image: attributes.read_or("fromImage", None, base::carried_image)?,
+            inherit_config: attributes.read_or("inheritConfig", Inherit::default(), base::inherit)?,
+        })
+    }
+}
+
+impl IndexSpec {
+    /// Reads `name tag manifests`, which are required, and `annotations`.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is missing or wrong.
+    pub fn from_json(value: &Value) -> Result<IndexSpec, ArgumentError> {
+        let attributes = Attributes::of(value, &["name", "tag", "manifests", "annotations"])?;
+        Ok(IndexSpec {
+            name: attributes.read("name", reference::name)?,
+            tag: attributes.read("tag", reference::given_tag)?,
+            images: attributes.read("manifests", base::carried_manifests)?,
             annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
         })
     }
@@ -183,6 +204,8 @@ mod tests {
                 layering: Layering::Size,
                 compression: Compression::None,
                 annotations: BTreeMap::new(),
+                from_image: None,
+                inherit_config: Inherit::Keys(vec!["Env".to_owned()]),
             })
         );
     }
@@ -210,7 +233,7 @@ mod tests {
             "name": "app", "tag": "1", "architecture": "arm", "os": "linux", "variant": "v7", "created": "now",
             "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g", "includeStorePaths": false,
             "maxLayers": 1, "minLayerSize": 4096, "layering": [["flatten"]], "compression": "zstd",
-            "compressionLevel": 9, "annotations": { "a": "b" }
+            "compressionLevel": 9, "annotations": { "a": "b" }, "fromImage": "/nix/store/b", "inheritConfig": "all"
         });
         assert_eq!(
             ImageSpec::from_json(&image),
@@ -231,6 +254,8 @@ mod tests {
                 layering: Layering::Pipeline(vec![Operation::Flatten]),
                 compression: Compression::Zstd(9),
                 annotations: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+                from_image: Some("/nix/store/b".into()),
+                inherit_config: Inherit::All,
             })
         );
     }

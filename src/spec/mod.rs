@@ -10,6 +10,7 @@
 //! rules are written with.
 
 mod annotations;
+mod base;
 mod check;
 mod compression;
 mod config;
@@ -84,6 +85,39 @@ pub struct ImageSpec {
     pub compression: Compression,
     /// The manifest's annotations.
     pub annotations: BTreeMap<String, String>,
+    /// The image below: an OCI layout, an archive, a docker-archive.
+    pub from_image: Option<PathBuf>,
+    /// What of its configuration is taken over.
+    pub inherit_config: Inherit,
+}
+
+/// What determines an index of images for several platforms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexSpec {
+    /// The repository, lower case.
+    pub name: String,
+    /// The tag.
+    pub tag: String,
+    /// The images, as [`ImageSpec::from_image`].
+    pub images: Vec<PathBuf>,
+    /// The index's annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Which keys of a base image's `config` are inherited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inherit {
+    /// All of them.
+    All,
+    /// These.
+    Keys(Vec<String>),
+}
+
+impl Default for Inherit {
+    /// `Env`, as in dockerTools.
+    fn default() -> Inherit {
+        Inherit::Keys(vec!["Env".to_owned()])
+    }
 }
 
 /// The platform that an image is for, in Go's names.

@@ -26,7 +26,7 @@ pub(super) fn written(at: At, value: &Value) -> Result<(), ArgumentError> {
     }
 }
 
-fn written_item(at: At, value: &Value) -> Result<(), ArgumentError> {
+pub(super) fn written_item(at: At, value: &Value) -> Result<(), ArgumentError> {
     match Found::of(value) {
         Found::Context(text) | Found::Path(text) if text.starts_with('/') => Ok(()),
         Found::Context(text) => {
@@ -69,7 +69,7 @@ fn carried_item(at: At, value: &Value) -> Result<Source, ArgumentError> {
 }
 
 /// Absolute and without `..`. Whether it lies in the store is for whoever knows where the store is.
-fn absolute(at: At, value: &Value) -> Result<PathBuf, ArgumentError> {
+pub(super) fn absolute(at: At, value: &Value) -> Result<PathBuf, ArgumentError> {
     let accepted = "an absolute path without \"..\"";
     let path = text(at, value, accepted)?;
     no_nul(at, path)?;

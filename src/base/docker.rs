@@ -1,0 +1,76 @@
+//! docker-archives: `manifest.json`, a configuration, layers (moby, image/spec/v1.2.md), as Docker old and
+//! new, podman, skopeo and dockerTools write them.
+
+use std::os::unix::fs::FileExt;
+
+use super::{BaseError, Container, Opened, OpenedLayer, Reader};
+use crate::image::{DockerManifest, Document, ImageConfig, MAX_DOCUMENT, blob_path};
+use crate::layer::{Encoding, Extent};
+
+/// containers/image reads no larger `manifest.json`.
+const MAX_MANIFEST: usize = 1 << 20;
+
+pub(super) fn open(reader: &Reader) -> Result<Opened, BaseError> {
+    let entry = only_image(reader)?;
+    let config_document = Document::new(reader.read(&entry.config, MAX_DOCUMENT)?);
+    let config: ImageConfig = reader.parse(&entry.config, &config_document.bytes)?;
+    let diff_ids = &config.rootfs.diff_ids;
+    if diff_ids.len() != entry.layers.len() {
+        let what =
+            format!("{} diff_ids, but manifest.json has {} layers", diff_ids.len(), entry.layers.len());
+        return Err(reader.wrong(&entry.config, what));
+    }
+    let mut layers = Vec::with_capacity(diff_ids.len());
+    for (name, &diff_id) in entry.layers.iter().zip(diff_ids) {
+        let extent = reader.files.find(name)?.ok_or_else(|| reader.wrong(name, "missing"))?;
+        let encoding = by_magic(&extent)
+            .map_err(|source| BaseError::Io { path: extent.path.clone(), source })?
+            .ok_or_else(|| reader.wrong(name, "compressed in a way that OCI knows no media type for"))?;
+        layers.push(OpenedLayer { encoding, digest: None, diff_id, extent });
+    }
+    let reference = entry.repo_tags.and_then(|tags| tags.into_iter().next());
+    let container = Container::DockerArchive;
+    Ok(Opened { container, reference, manifest: None, config_document, config, layers })
+}
+
+/// Refuses an archive whose `manifest.json` does not know the image of its `index.json`.
+pub(super) fn agrees(reader: &Reader, opened: &Opened) -> Result<(), BaseError> {
+    let layers: Vec<String> = opened.layers.iter().filter_map(|layer| layer.digest).map(blob_path).collect();
+    let config = blob_path(opened.config_document.digest);
+    match images(reader)?.iter().any(|image| image.config == config && image.layers == layers) {
+        true => Ok(()),
+        false => Err(reader.wrong("manifest.json", "does not describe the image of index.json")),
+    }
+}
+
+/// The images of `manifest.json`.
+fn images(reader: &Reader) -> Result<Vec<DockerManifest>, BaseError> {
+    reader.parse("manifest.json", &reader.read("manifest.json", MAX_MANIFEST)?)
+}
+
+/// The one image of `manifest.json`.
+fn only_image(reader: &Reader) -> Result<DockerManifest, BaseError> {
+    let mut images = images(reader)?;
+    match (images.len(), images.pop()) {
+        (1, Some(image)) => Ok(image),
+        (0, _) | (_, None) => Err(reader.wrong("manifest.json", "no image in it")),
+        (count, Some(last)) => {
+            let tags = images.iter().chain([&last]).flat_map(|image| image.repo_tags.iter().flatten());
+            let tags = tags.map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(reader.wrong("manifest.json", format!("{count} images ({tags}), expected one")))
+        }
+    }
+}
+
+/// What a layer is by its first bytes: old archives hold tars, Docker 25 also gzip, others Zstandard.
+fn by_magic(extent: &Extent) -> std::io::Result<Option<Encoding>> {
+    let mut head = [0; 6];
+    let known = extent.size.min(head.len() as u64) as usize;
+    extent.file.read_exact_at(&mut head[..known], extent.offset)?;
+    Ok(match head {
+        [0x1f, 0x8b, 8, ..] => Some(Encoding::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Encoding::Zstd),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] | [b'B', b'Z', b'h', ..] => None,
+        _ => Some(Encoding::Plain),
+    })
+}

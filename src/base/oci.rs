@@ -1,0 +1,133 @@
+//! Images of OCI layouts, in a directory or an archive (image-spec, image-layout.md).
+
+use super::{BaseError, Container, Opened, OpenedLayer, Reader};
+use crate::digest::Digest;
+use crate::image::{
+    self, Descriptor, Document, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media,
+};
+use crate::spec::Platform;
+
+/// Indexes in indexes are followed so far (registry clients follow fewer).
+const MAX_NESTING: usize = 4;
+
+/// Annotations that name an image: Docker's and containerd's full name, the specification's tag.
+const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+
+pub(super) fn open(
+    reader: &Reader,
+    container: Container,
+    platform: Option<&Platform>,
+) -> Result<Opened, BaseError> {
+    let layout: Layout = reader.parse("oci-layout", &reader.read("oci-layout", 4096)?)?;
+    if layout.version != "1.0.0" {
+        let what = format!("imageLayoutVersion {:?}, expected \"1.0.0\"", layout.version);
+        return Err(reader.wrong("oci-layout", what));
+    }
+    let index: Index = reader.parse("index.json", &reader.read("index.json", MAX_DOCUMENT)?)?;
+    let (named, descriptor) = choose(reader, "index.json", &index, platform, 0)?;
+    let manifest_document = document(reader, &descriptor)?;
+    let name = blob_path(descriptor.digest);
+    let manifest: Manifest = reader.parse(&name, &manifest_document.bytes)?;
+    let config_document = document(reader, &manifest.config)?;
+    let config_name = blob_path(manifest.config.digest);
+    let config: ImageConfig = reader.parse(&config_name, &config_document.bytes)?;
+    let layers = layers(reader, &name, &manifest, &config)?;
+    let reference = NAMES.iter().find_map(|key| named.annotations.get(*key)).cloned();
+    let manifest = Some((descriptor, manifest_document));
+    Ok(Opened { container, reference, manifest, config_document, config, layers })
+}
+
+/// The image of `index` for `platform`, or its only one: the entry of the outermost index, which has the
+/// name, and the manifest's descriptor.
+fn choose(
+    reader: &Reader,
+    name: &str,
+    index: &Index,
+    platform: Option<&Platform>,
+    depth: usize,
+) -> Result<(Descriptor, Descriptor), BaseError> {
+    let offered = || {
+        let platforms = index.manifests.iter().map(|entry| match &entry.platform {
+            Some(p) => format!("{}/{}", p.os, p.architecture),
+            None => "unnamed".to_string(),
+        });
+        platforms.collect::<Vec<_>>().join(", ")
+    };
+    let entry = match (&index.manifests[..], platform) {
+        ([], _) => return Err(reader.wrong(name, "no image in it")),
+        ([only], _) => only,
+        (several, None) => {
+            let what = format!("{} images ({}), expected one", several.len(), offered());
+            return Err(reader.wrong(name, what));
+        }
+        (several, Some(wanted)) => several.iter().find(|entry| matches(entry, wanted)).ok_or_else(|| {
+            let what =
+                format!("no image for {}/{}; there are: {}", wanted.os, wanted.architecture, offered());
+            reader.wrong(name, what)
+        })?,
+    };
+    if image::is_manifest(&entry.media_type) {
+        return Ok((entry.clone(), entry.clone()));
+    }
+    if !image::is_index(&entry.media_type) || depth == MAX_NESTING {
+        let what = match depth == MAX_NESTING {
+            true => format!("indexes nested deeper than {MAX_NESTING}"),
+            false => format!("the image is a {:?}, expected {:?}", entry.media_type, media::MANIFEST),
+        };
+        return Err(reader.wrong(name, what));
+    }
+    let inner = document(reader, entry)?;
+    let inner_name = blob_path(entry.digest);
+    let inner: Index = reader.parse(&inner_name, &inner.bytes)?;
+    let (_, manifest) = choose(reader, &inner_name, &inner, platform, depth + 1)?;
+    Ok((entry.clone(), manifest))
+}
+
+fn matches(entry: &Descriptor, wanted: &Platform) -> bool {
+    entry.platform.as_ref().is_some_and(|found| {
+        found.os == wanted.os
+            && found.architecture == wanted.architecture
+            && (wanted.variant.is_none() || found.variant == wanted.variant)
+    })
+}
+
+/// The document that `descriptor` names, with its digest and size checked.
+fn document(reader: &Reader, descriptor: &Descriptor) -> Result<Document, BaseError> {
+    let name = blob_path(descriptor.digest);
+    let bytes = reader.read(&name, MAX_DOCUMENT)?;
+    let (found, size) = (Digest::of(&bytes), bytes.len() as u64);
+    if size != descriptor.size {
+        return Err(reader.wrong(&name, format!("{size} bytes, expected {}", descriptor.size)));
+    }
+    if found != descriptor.digest {
+        return Err(reader.wrong(&name, format!("its bytes have the digest {found}")));
+    }
+    Ok(Document::new(bytes))
+}
+
+fn layers(
+    reader: &Reader,
+    name: &str,
+    manifest: &Manifest,
+    config: &ImageConfig,
+) -> Result<Vec<OpenedLayer>, BaseError> {
+    let diff_ids = &config.rootfs.diff_ids;
+    if diff_ids.len() != manifest.layers.len() {
+        let what =
+            format!("{} diff_ids, but the manifest has {} layers", diff_ids.len(), manifest.layers.len());
+        return Err(reader.wrong(&blob_path(manifest.config.digest), what));
+    }
+    let mut layers = Vec::with_capacity(diff_ids.len());
+    for (layer, &diff_id) in manifest.layers.iter().zip(diff_ids) {
+        let encoding = image::layer_encoding(&layer.media_type).ok_or_else(|| {
+            reader.wrong(name, format!("a layer is a {:?}, which cannot be used", layer.media_type))
+        })?;
+        let blob = blob_path(layer.digest);
+        let extent = reader.files.find(&blob)?.ok_or_else(|| reader.wrong(&blob, "missing"))?;
+        if extent.size != layer.size {
+            return Err(reader.wrong(&blob, format!("{} bytes, expected {}", extent.size, layer.size)));
+        }
+        layers.push(OpenedLayer { encoding, digest: Some(layer.digest), diff_id, extent });
+    }
+    Ok(layers)
+}

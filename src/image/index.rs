@@ -1,0 +1,80 @@
+//! An index of images for several platforms (image-spec, image-index.md).
+
+use super::documents::Platform;
+use super::{
+    Descriptor, DockerManifest, Document, Documents, ImageConfig, ImageError, Index, LayerRecord, Manifest,
+    blob_path, layer_type, media, naming,
+};
+use crate::spec::IndexSpec;
+
+/// An image that goes into an index, with its layers written.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its manifest; one is made for an image that had none.
+    pub manifest: Option<(Descriptor, Document)>,
+    /// Its configuration, byte for byte.
+    pub config_document: Document,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// Its layers, bottom first.
+    pub layers: Vec<LayerRecord>,
+}
+
+/// The documents of an index of `members`.
+pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, ImageError> {
+    let mut blobs = Vec::new();
+    let mut manifests: Vec<Descriptor> = Vec::new();
+    let mut docker = Vec::new();
+    for member in members {
+        let platform = Platform {
+            architecture: member.config.architecture.clone(),
+            os: member.config.os.clone(),
+            variant: member.config.variant.clone(),
+        };
+        if manifests.iter().any(|other| other.platform.as_ref() == Some(&platform)) {
+            return Err(ImageError::SamePlatform(format!("{}/{}", platform.os, platform.architecture)));
+        }
+        docker.push(DockerManifest {
+            config: blob_path(member.config_document.digest),
+            // A name means one image to Docker: the first.
+            repo_tags: docker.is_empty().then(|| vec![format!("{}:{}", spec.name, spec.tag)]),
+            layers: member.layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
+        });
+        let (media_type, manifest) = match member.manifest {
+            Some((descriptor, document)) => (descriptor.media_type, document),
+            None => (media::MANIFEST.to_string(), manifest(&member.config_document, &member.layers)?),
+        };
+        manifests.push(Descriptor { platform: Some(platform), ..manifest.descriptor(&media_type) });
+        blobs.extend([member.config_document, manifest]);
+    }
+    let index = Document::new(serde_json::to_vec(&Index {
+        schema_version: 2,
+        media_type: Some(media::INDEX.to_string()),
+        manifests,
+        annotations: spec.annotations.clone(),
+    })?);
+    index.check_size("index", "make annotations smaller")?;
+    let mut named = index.descriptor(media::INDEX);
+    named.annotations = naming(&spec.name, &spec.tag);
+    blobs.push(index);
+    let index = serde_json::to_vec(&Index {
+        schema_version: 2,
+        media_type: Some(media::INDEX.to_string()),
+        manifests: vec![named],
+        annotations: Default::default(),
+    })?;
+    Ok(Documents { blobs, index, docker_manifest: serde_json::to_vec(&docker)? })
+}
+
+fn manifest(config: &Document, layers: &[LayerRecord]) -> Result<Document, ImageError> {
+    let layers = layers.iter().map(|layer| layer.blob);
+    Ok(Document::new(serde_json::to_vec(&Manifest {
+        schema_version: 2,
+        media_type: Some(media::MANIFEST.to_string()),
+        config: config.descriptor(media::CONFIG),
+        layers: layers
+            .map(|blob| Descriptor::new(layer_type(blob.encoding), blob.digest, blob.size))
+            .collect(),
+        annotations: Default::default(),
+    })?))
+}

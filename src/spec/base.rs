@@ -1,0 +1,153 @@
+//! `fromImage`, `inheritConfig` and `manifests`: images that an image is made of.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::config::keys;
+use super::nearest::unknown;
+use super::read::{At, Found, list, quote};
+use super::sources::{absolute, written_item};
+use super::{ArgumentError, Inherit};
+
+/// What an image itself says, so that an index of images cannot say it again.
+const OF_ONE_IMAGE: [&str; 20] = [
+    "contents",
+    "copyToRoot",
+    "fromImage",
+    "inheritConfig",
+    "config",
+    "architecture",
+    "os",
+    "variant",
+    "created",
+    "mtime",
+    "uid",
+    "gid",
+    "uname",
+    "gname",
+    "includeStorePaths",
+    "maxLayers",
+    "minLayerSize",
+    "layering",
+    "compression",
+    "compressionLevel",
+];
+
+/// `fromImage` as the user wrote it.
+pub(super) fn written_image(at: At, value: &Value) -> Result<(), ArgumentError> {
+    match Found::of(value) {
+        Found::Null => Ok(()),
+        Found::List(_) => Err(at.wrong(value, "one image: a pullImage or ociImage result, or a path")),
+        _ => written_item(at, value),
+    }
+}
+
+/// `fromImage` as the derivation carries it.
+pub(super) fn carried_image(at: At, value: &Value) -> Result<Option<PathBuf>, ArgumentError> {
+    match value {
+        Value::Null => Ok(None),
+        path => absolute(at, path).map(Some),
+    }
+}
+
+/// `inheritConfig`: names of configuration keys, or `"all"`.
+pub(super) fn inherit(at: At, value: &Value) -> Result<Inherit, ArgumentError> {
+    let accepted = "\"all\" or a list of configuration keys such as [ \"Env\" ]";
+    match Found::of(value) {
+        Found::Text("all") | Found::Context("all") => Ok(Inherit::All),
+        Found::List(_) => {
+            let keys = list(at, value, accepted)?.iter().enumerate().map(|(i, key)| {
+                let at = at.index(i);
+                match Found::of(key) {
+                    Found::Text(key) | Found::Context(key) if keys().any(|known| known == key) => {
+                        Ok(key.to_owned())
+                    }
+                    Found::Text(key) | Found::Context(key) => Err(at.error(format!(
+                        "found {}: {}",
+                        quote(key),
+                        unknown("configuration key", key, keys())
+                    ))),
+                    _ => Err(at.wrong(key, "the name of a configuration key")),
+                }
+            });
+            Ok(Inherit::Keys(keys.collect::<Result<_, _>>()?))
+        }
+        _ => Err(at.wrong(value, accepted)),
+    }
+}
+
+/// `manifests` as the user wrote it, beside the other arguments.
+pub(super) fn written_manifests(
+    at: At,
+    value: &Value,
+    arguments: &Map<String, Value>,
+) -> Result<(), ArgumentError> {
+    if matches!(Found::of(value), Found::Null) {
+        return Ok(());
+    }
+    let images = list(at, value, "a list of ociImage and pullImage results")?;
+    if images.is_empty() {
+        return Err(at.error("found an empty list, accepted: one image or more"));
+    }
+    images.iter().enumerate().try_for_each(|(i, image)| written_item(at.index(i), image))?;
+    match OF_ONE_IMAGE.iter().find(|key| arguments.contains_key(**key)) {
+        Some(key) => {
+            Err(At::Arguments.key(key).error("cannot be given with manifests, whose images say it already"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `manifests` as the derivation carries it.
+pub(super) fn carried_manifests(at: At, value: &Value) -> Result<Vec<PathBuf>, ArgumentError> {
+    let images = list(at, value, "a list of paths")?;
+    images.iter().enumerate().map(|(i, image)| absolute(at.index(i), image)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const AT: At = At::Key(&At::Arguments, "x");
+
+    #[test]
+    fn a_base_is_one_image_with_context() {
+        for value in
+            [json!(null), json!({ "\0string": "/nix/store/x" }), json!({ "\0path": "/home/me/x.tar" })]
+        {
+            assert_eq!(written_image(AT, &value), Ok(()), "{value}");
+        }
+        for value in [json!("/nix/store/x"), json!([{ "\0string": "/nix/store/x" }]), json!(3)] {
+            assert!(written_image(AT, &value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn inherited_keys_are_keys_of_a_configuration() {
+        assert_eq!(inherit(AT, &json!("all")), Ok(Inherit::All));
+        assert_eq!(
+            inherit(AT, &json!(["Env", "User"])),
+            Ok(Inherit::Keys(vec!["Env".into(), "User".into()]))
+        );
+        let error = inherit(AT, &json!(["Env", "Uesr"])).unwrap_err().to_string();
+        assert!(error.starts_with("x[1]: found \"Uesr\"") && error.contains("\"User\""), "{error}");
+        assert!(inherit(AT, &json!("Env")).is_err());
+    }
+
+    #[test]
+    fn an_index_has_nothing_of_an_image() {
+        let image = json!({ "\0string": "/nix/store/x" });
+        let given = |arguments: Value| {
+            let Value::Object(arguments) = arguments else { panic!("a set") };
+            written_manifests(AT, &arguments["manifests"], &arguments).map_err(|e| e.to_string())
+        };
+        assert_eq!(given(json!({ "manifests": [image], "tag": "1" })), Ok(()));
+        assert_eq!(given(json!({ "manifests": null, "config": {} })), Ok(()));
+        assert!(given(json!({ "manifests": [] })).is_err());
+        let error = given(json!({ "manifests": [image], "config": {} })).unwrap_err();
+        assert!(error.starts_with("config: cannot be given with manifests"), "{error}");
+    }
+}
