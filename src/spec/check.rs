@@ -88,7 +88,7 @@ pub fn check(arguments: &Value) -> Result<(), ArgumentError> {
 }
 
 /// `meta` and `passthru` are the user's own; the evaluator does not look into them.
-fn any_set(at: At, value: &Value) -> Result<(), ArgumentError> {
+pub(super) fn any_set(at: At, value: &Value) -> Result<(), ArgumentError> {
     match Found::of(value) {
         Found::Set(_) | Found::Unread => Ok(()),
         _ => Err(at.wrong(value, "a set")),

@@ -20,6 +20,7 @@ mod layering;
 mod nearest;
 mod owner;
 mod platform;
+mod pull;
 mod read;
 mod reference;
 mod sources;
@@ -30,9 +31,12 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
+
 pub use check::check;
 pub use compression::{DEFAULT_GZIP_LEVEL, DEFAULT_ZSTD_LEVEL};
 pub use error::{ArgumentError, Step};
+pub use pull::check_pull;
 
 /// What determines the root layer and the configuration: the arguments of the derivation `NAME-root`.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +106,23 @@ pub struct IndexSpec {
     pub images: Vec<PathBuf>,
     /// The index's annotations.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// What is pulled from a registry into a docker-archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullSpec {
+    /// The repository, with its registry if it is not Docker's.
+    pub image_name: String,
+    /// The digest of the manifest or index.
+    pub image_digest: Digest,
+    /// Which image of an index.
+    pub platform: Platform,
+    /// The name in the archive.
+    pub final_image_name: String,
+    /// The tag in the archive.
+    pub final_image_tag: String,
+    /// Whether certificates are checked, and plain HTTP is refused.
+    pub tls_verify: bool,
 }
 
 /// Which keys of a base image's `config` are inherited.
