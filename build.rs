@@ -24,7 +24,7 @@ mod plugin {
     use std::env;
     use std::path::PathBuf;
 
-    const SOURCES: [&str; 3] = ["cpp/plugin.cc", "cpp/encode.cc", "cpp/executable.cc"];
+    const SOURCES: [&str; 4] = ["cpp/plugin.cc", "cpp/encode.cc", "cpp/executable.cc", "cpp/network.cc"];
 
     /// Nix's headers and what to know about them.
     struct Headers {

@@ -12,10 +12,13 @@
 # include <nix/expr/eval-error.hh>
 # include <nix/expr/eval-inline.hh>
 # include <nix/expr/eval-settings.hh>
+# include <nix/expr/json-to-value.hh>
 # include <nix/expr/primops.hh>
 # include <nix/store/globals.hh>
+# include <nix/store/local-fs-store.hh>
 # include <nix/store/store-api.hh>
 # include <nix/util/hash.hh>
+# include <nix/util/logging.hh>
 # include <nix/util/serialise.hh>
 # include <nix/util/signals.hh>
 #else
@@ -30,6 +33,9 @@
 # include "eval-inline.hh"
 # include "globals.hh"
 # include "hash.hh"
+# include "json-to-value.hh"
+# include "local-fs-store.hh"
+# include "logging.hh"
 # include "primops.hh"
 # include "serialise.hh"
 # include "store-api.hh"
@@ -384,5 +390,76 @@ inline nix::StorePath pathOfNar(nix::Store & store, std::string_view name, const
     return store.makeFixedOutputPath(nix::FileIngestionMethod::Recursive, hash, name);
 #endif
 }
+
+// A file's digest, `sha256:` and hexadecimal digits.
+inline nix::Hash parseSha256(std::string_view digest) {
+#if GANTRY_NIX_AT_LEAST(2, 20)
+    return nix::Hash::parseAny(digest, nix::HashAlgorithm::SHA256);
+#else
+    return nix::Hash::parseAny(digest, nix::htSHA256);
+#endif
+}
+
+// The path that adding a file of that hash leads to: that of a fixed-output derivation ("flat").
+inline nix::StorePath pathOfFile(nix::Store & store, std::string_view name, const nix::Hash & hash) {
+#if GANTRY_NIX_AT_LEAST(2, 17)
+    return store.makeFixedOutputPath(
+        name, nix::FixedOutputInfo{.method = nix::FileIngestionMethod::Flat, .hash = hash, .references = {}});
+#elif GANTRY_NIX_AT_LEAST(2, 16)
+    return store.makeFixedOutputPath(
+        name, nix::FixedOutputInfo{.hash = {.method = nix::FileIngestionMethod::Flat, .hash = hash},
+                                   .references = {}});
+#else
+    return store.makeFixedOutputPath(nix::FileIngestionMethod::Flat, hash, name);
+#endif
+}
+
+inline nix::StorePath addFile(nix::Store & store, std::string_view name, nix::Source & bytes) {
+#if GANTRY_NIX_AT_LEAST(2, 21)
+    return store.addToStoreFromDump(bytes, name, nix::FileSerialisationMethod::Flat,
+                                    nix::ContentAddressMethod::Raw::Flat, nix::HashAlgorithm::SHA256);
+#else
+    return store.addToStoreFromDump(bytes, name, nix::FileIngestionMethod::Flat);
+#endif
+}
+
+// Where a path of the store is on this machine.
+inline std::string realPath(nix::Store & store, const nix::StorePath & path) {
+#if GANTRY_NIX_AT_LEAST(2, 33)
+    if (auto local = dynamic_cast<nix::LocalFSStore *>(&store))
+        return local->toRealPath(path).string();
+    return store.printStorePath(path);
+#else
+    return store.toRealPath(path);
+#endif
+}
+
+// --- Purity, progress, JSON.
+
+inline bool isPure(nix::EvalState & state) {
+#if GANTRY_NIX_AT_LEAST(2, 24)
+    return state.settings.pureEval;
+#else
+    (void)state;
+    return nix::evalSettings.pureEval;
+#endif
+}
+
+inline void parseJson(nix::EvalState & state, std::string_view json, nix::Value & value) {
+    nix::parseJSON(state, json, value);
+}
+
+// A download in Nix's progress bar.
+class Download {
+    nix::Activity activity;
+
+public:
+    explicit Download(const std::string & url)
+        : activity(*nix::logger, nix::lvlTalkative, nix::actFileTransfer, "downloading '" + url + "'",
+                   nix::Logger::Fields{url}) {}
+    void progress(uint64_t received, uint64_t expected) const {
+        activity.progress(received, expected);
+    }
+};
 
 } // namespace gantry::compat

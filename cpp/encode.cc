@@ -57,12 +57,14 @@ std::string escaped(std::string_view text) {
 
 class Encoder {
     EvalState & state;
+    const std::string builtin;
     const std::set<std::string, std::less<>> & shallow;
     std::string json;
 
 public:
-    Encoder(EvalState & state, const std::set<std::string, std::less<>> & shallow)
-        : state(state), shallow(shallow) {}
+    Encoder(EvalState & state, std::string_view builtin,
+            const std::set<std::string, std::less<>> & shallow)
+        : state(state), builtin(builtin), shallow(shallow) {}
 
     std::string run(Value & arguments, const Trail & root) {
         set(arguments, root, 1);
@@ -202,13 +204,13 @@ private:
         } catch (nix::Error & error) {
             compat::addTrace(state, error, trail.position,
                              "while evaluating the attribute '" + trail.text() +
-                                 "' of builtins.ociImage's argument");
+                                 "' of builtins." + builtin + "'s argument");
             throw;
         }
     }
 
     [[noreturn]] void fail(const Trail & trail, const std::string & message) {
-        compat::throwEvalError(state, trail.position, "builtins.ociImage: " + trail.text() + ": " + message);
+        compat::throwEvalError(state, trail.position, "builtins." + builtin + ": " + trail.text() + ": " + message);
     }
 };
 
@@ -227,9 +229,9 @@ std::string Trail::text() const {
     return std::string(attribute_path({steps.data(), steps.size()}));
 }
 
-std::string encode(EvalState & state, Value & arguments, const std::set<std::string, std::less<>> & shallow,
-                   compat::Position position) {
-    return Encoder(state, shallow).run(arguments, {nullptr, "", -1, position});
+std::string encode(EvalState & state, std::string_view builtin, Value & arguments,
+                   const std::set<std::string, std::less<>> & shallow, compat::Position position) {
+    return Encoder(state, builtin, shallow).run(arguments, {nullptr, "", -1, position});
 }
 
 } // namespace gantry

@@ -37,7 +37,7 @@ fs::path findExecutable(EvalState & state, compat::Position position) {
     if (dladdr(reinterpret_cast<void *>(&findExecutable), &info) && info.dli_fname)
         plugin = fs::canonical(info.dli_fname, error);
     if (plugin.empty())
-        compat::throwError(state, position, "builtins.ociImage: cannot tell where the plugin's file is");
+        compat::throwError(state, position, "gantry: cannot tell where the plugin's file is");
 
     std::string looked;
     for (auto candidate : candidates) {
@@ -51,7 +51,7 @@ fs::path findExecutable(EvalState & state, compat::Position position) {
     }
     compat::throwError(
         state, position,
-        "builtins.ociImage: the executable `gantry` is missing; it belongs to the plugin and was "
+        "gantry: the executable `gantry` is missing; it belongs to the plugin and was "
         "looked for at " +
             looked);
 }
@@ -65,7 +65,7 @@ std::string readFile(EvalState & state, compat::Position position, const fs::pat
     }
     if (!file)
         compat::throwError(state, position,
-                           "builtins.ociImage: cannot read " + path.string() + ": " + std::strerror(errno));
+                           "gantry: cannot read " + path.string() + ": " + std::strerror(errno));
     return bytes;
 }
 

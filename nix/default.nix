@@ -9,6 +9,7 @@
   ociImage = import ./oci-image.nix {
     validate = _: arguments: arguments;
     builder = "${gantry}/bin/gantry";
+    platformOf = import ./platforms.nix;
     inherit (gantry) system version;
   };
 }

@@ -5,6 +5,7 @@
 #
 #   validate  names: arguments: the arguments, checked; the attributes called `names` are not looked into
 #   builder   path of the `gantry` executable, with its string context
+#   platformOf  system: its architecture and variant
 #   system    the system that `builder` runs on
 #   version   gantry's version: two versions may make different images of the same arguments
 #
@@ -34,7 +35,7 @@ let
         if arguments ? architecture then
           { inherit (arguments) architecture; }
         else
-          platformOf system;
+          prim.platformOf system;
 
       owner = {
         uid = arguments.uid or 0;
@@ -175,38 +176,5 @@ let
         priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
       })
       (if builtins.isList items then items else [ items ]);
-
-  # GOARCH and GOARM of Nix systems.
-  platformOf =
-    system:
-    let
-      cpu = builtins.head (builtins.split "-" system);
-    in
-      platforms.${cpu} or (
-        throw "builtins.ociImage: no architecture is known for the system '${system}'; set architecture"
-      );
-
-  platforms = {
-    aarch64.architecture = "arm64";
-    armv5tel = {
-      architecture = "arm";
-      variant = "v5";
-    };
-    armv6l = {
-      architecture = "arm";
-      variant = "v6";
-    };
-    armv7l = {
-      architecture = "arm";
-      variant = "v7";
-    };
-    i686.architecture = "386";
-    loongarch64.architecture = "loong64";
-    mips64el.architecture = "mips64le";
-    powerpc64le.architecture = "ppc64le";
-    riscv64.architecture = "riscv64";
-    s390x.architecture = "s390x";
-    x86_64.architecture = "amd64";
-  };
 in
 ociImage

@@ -3,7 +3,7 @@
 use super::documents::Platform;
 use super::{
     Descriptor, DockerManifest, Document, Documents, ImageConfig, ImageError, Index, LayerRecord, Manifest,
-    blob_path, layer_type, media, naming,
+    blob_path, layer_type, layout_index, media,
 };
 use crate::spec::IndexSpec;
 
@@ -54,16 +54,9 @@ pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, Im
         annotations: spec.annotations.clone(),
     })?);
     index.check_size("index", "make annotations smaller")?;
-    let mut named = index.descriptor(media::INDEX);
-    named.annotations = naming(&spec.name, &spec.tag);
+    let layout = layout_index(&spec.name, &spec.tag, index.descriptor(media::INDEX))?;
     blobs.push(index);
-    let index = serde_json::to_vec(&Index {
-        schema_version: 2,
-        media_type: Some(media::INDEX.to_string()),
-        manifests: vec![named],
-        annotations: Default::default(),
-    })?;
-    Ok(Documents { blobs, index, docker_manifest: serde_json::to_vec(&docker)? })
+    Ok(Documents { blobs, index: layout, docker_manifest: serde_json::to_vec(&docker)? })
 }
 
 fn manifest(config: &Document, layers: &[LayerRecord]) -> Result<Document, ImageError> {

@@ -139,13 +139,7 @@ impl Documents {
             os: spec.platform.os.clone(),
             variant: spec.platform.variant.clone(),
         });
-        descriptor.annotations = naming(&spec.name, &spec.tag);
-        let index = serde_json::to_vec(&Index {
-            schema_version: 2,
-            media_type: Some(media::INDEX.to_string()),
-            manifests: vec![descriptor],
-            annotations: Default::default(),
-        })?;
+        let index = layout_index(&spec.name, &spec.tag, descriptor)?;
         let docker_manifest = serde_json::to_vec(&[DockerManifest {
             config: blob_path(config.digest),
             repo_tags: Some(vec![format!("{}:{}", spec.name, spec.tag)]),
@@ -158,6 +152,17 @@ impl Documents {
 /// Where a blob lies in a layout, and in an archive of one (image-spec, image-layout.md, "Blobs").
 pub fn blob_path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The `index.json` of a layout that holds one image, or one index, called `name:tag`.
+pub fn layout_index(name: &str, tag: &str, descriptor: Descriptor) -> Result<Vec<u8>, ImageError> {
+    let annotations = naming(name, tag);
+    Ok(serde_json::to_vec(&Index {
+        schema_version: 2,
+        media_type: Some(media::INDEX.to_string()),
+        manifests: vec![Descriptor { annotations, ..descriptor }],
+        annotations: BTreeMap::new(),
+    })?)
 }
 
 /// The annotations that name an entry of `index.json`: what containerd and Docker 25 write, the full name

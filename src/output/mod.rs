@@ -3,12 +3,14 @@
 
 mod archive;
 mod layout;
+mod links;
 mod whole;
 
 use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
 pub use layout::LayoutDirectory;
+pub use links::{LinksError, link_layout};
 pub use whole::{Place, WholeDirectory, WholeFile};
 
 use crate::image::Documents;

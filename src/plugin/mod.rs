@@ -5,17 +5,22 @@
 //! two is [`ffi`], which may use these functions and nothing else.
 
 pub mod ffi;
+mod request;
+mod task;
 
 use crate::spec::{self, ArgumentError, Step};
 
-/// Checks the arguments of `builtins.ociImage`, as JSON that `cpp/encode.hh` describes.
-pub fn check_arguments(json: &[u8]) -> Result<(), ArgumentError> {
+/// Checks the arguments of `builtin`, as JSON that `cpp/encode.hh` describes.
+pub fn check_arguments(builtin: &str, json: &[u8]) -> Result<(), ArgumentError> {
     // Fails only if the shim's encoder is wrong: it limits depth and size, and writes valid UTF-8.
     let arguments = serde_json::from_slice(json).map_err(|error| ArgumentError {
         path: Vec::new(),
         message: format!("internal error: the evaluator's JSON is not valid: {error}; please report it"),
     })?;
-    spec::check(&arguments)
+    match builtin {
+        "pullImage" => spec::check_pull(&arguments),
+        _ => spec::check(&arguments),
+    }
 }
 
 /// The way to a value in the argument set, as the user would write it.
@@ -29,9 +34,29 @@ pub fn oci_image_nix() -> &'static str {
     include_str!("../../nix/oci-image.nix")
 }
 
+/// The Nix function `prim: args: ...` behind `builtins.pullImage`.
+pub fn pull_image_nix() -> &'static str {
+    include_str!("../../nix/pull-image.nix")
+}
+
+/// The Nix function that knows the architectures of Nix's systems.
+pub fn platforms_nix() -> &'static str {
+    include_str!("../../nix/platforms.nix")
+}
+
 /// The documentation of `builtins.ociImage` (`:doc` in `nix repl`), Markdown.
-pub fn documentation() -> &'static str {
-    include_str!("documentation.md")
+pub fn oci_image_documentation() -> &'static str {
+    include_str!("oci-image.md")
+}
+
+/// The documentation of `builtins.pullImage`.
+pub fn pull_image_documentation() -> &'static str {
+    include_str!("pull-image.md")
+}
+
+/// `text` as a JSON string.
+pub fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// Nix's name of the system that the plugin is built for, and so of the `gantry` beside it.
@@ -77,7 +102,7 @@ mod tests {
     #[test]
     fn deep_json_is_refused_without_overflow() {
         let deep = "[".repeat(1_000_000);
-        assert!(check_arguments(deep.as_bytes()).is_err());
+        assert!(check_arguments("ociImage", deep.as_bytes()).is_err());
     }
 
     #[test]

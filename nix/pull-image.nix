@@ -1,0 +1,204 @@
+# builtins.pullImage: from arguments to derivations.
+#
+# Applied like ./oci-image.nix; of `prim` it uses besides
+#
+#   validate  as there, for these arguments
+#   pure      whether the evaluation is pure
+#   fetch     request: { path, text }: a file of known SHA-256 in the store, fetched if it is not there
+#   request   request: what the registry, or a document, says
+#   fail      message: an error that the evaluation cache does not remember
+prim:
+let
+  pullImage =
+    userArguments:
+    let
+      arguments = prim.validate [
+        "meta"
+        "passthru"
+      ]
+        userArguments;
+
+      inherit (arguments) imageName;
+      given = name: (arguments.${name} or null) != null;
+      system = arguments.system or prim.system;
+      platform = {
+        os = arguments.os or "linux";
+        arch = arguments.arch or (prim.platformOf system).architecture;
+        variant = arguments.variant or null;
+      };
+      tlsVerify = arguments.tlsVerify or true;
+      registry = { inherit imageName tlsVerify; };
+
+      finalImageName = arguments.finalImageName or imageName;
+      finalImageTag = arguments.finalImageTag or (if given "tag" then arguments.tag else "latest");
+      # nixpkgs' name: with the same hash it is the same store path.
+      name =
+        arguments.name or (
+          builtins.replaceStrings [ "/" ":" ] [ "-" "-" ] "docker-image-${finalImageName}-${finalImageTag}.tar"
+        );
+
+      imageDigest = if given "imageDigest" then arguments.imageDigest else resolved;
+
+      # A tag is what the registry says now, which a pure evaluation must not depend on.
+      resolved =
+        let
+          digest = (prim.request (registry // { request = "resolve"; inherit (arguments) tag; })).digest;
+        in
+        if prim.pure then
+          prim.fail ''
+            tag: found "${arguments.tag}", which may be another image tomorrow, and this evaluation is pure; instead of it write
+              imageDigest = "${digest}";''
+        else
+          digest;
+
+      # --- With a hash: a fixed-output derivation of the docker-archive, as dockerTools makes it.
+
+      hash = arguments.hash or (arguments.sha256 or arguments.outputHash);
+      archive = derivation (
+        {
+          inherit name system;
+          inherit (prim) builder;
+          args = [ "build" ];
+          __structuredAttrs = true;
+          outputHashMode = "flat";
+          outputHash = hash;
+          gantry = {
+            kind = "pull";
+            arguments = platform // {
+              inherit imageName imageDigest finalImageName finalImageTag tlsVerify;
+            };
+          };
+          inherit impureEnvVars;
+        }
+        // (
+          if arguments ? outputHashAlgo then
+            { inherit (arguments) outputHashAlgo; }
+          else if arguments ? hash && hash != "" then
+            { }
+          else
+            { outputHashAlgo = "sha256"; }
+        )
+      );
+
+      # --- Without: documents are read while evaluating, and every blob is a derivation of its own, whose
+      # path depends on its digest alone.
+
+      document =
+        digest:
+        prim.fetch (
+          registry // {
+            request = "document";
+            inherit digest;
+            name = blobName;
+            text = true;
+          }
+        );
+      # The manifest of the chosen image: the document itself, or what an index leads to.
+      select =
+        digest:
+        let
+          found = document digest;
+          chosen = prim.request (
+            platform // {
+              request = "choose";
+              inherit imageName digest;
+              document = found.text;
+            }
+          );
+        in
+        if chosen.digest == digest then chosen // found else select chosen.digest;
+      manifest = select imageDigest;
+      described = prim.request {
+        request = "describe";
+        document = manifest.text;
+        inherit imageName;
+        inherit (manifest) digest;
+      };
+
+      # With credentials, which no derivation may see, the evaluator puts blobs into the store itself, under
+      # the path that the derivation would give them; then nothing is left to build.
+      private = (prim.request (registry // { request = "credentials"; })).found;
+      blob =
+        descriptor:
+        let
+          build = derivation {
+            name = blobName;
+            inherit system;
+            inherit (prim) builder;
+            args = [ "build" ];
+            __structuredAttrs = true;
+            outputHashMode = "flat";
+            outputHashAlgo = "sha256";
+            outputHash = builtins.substring 7 64 descriptor.digest;
+            gantry = {
+              kind = "blob";
+              arguments = registry // {
+                inherit (descriptor) digest size;
+              };
+            };
+            inherit impureEnvVars;
+          };
+          fetched = prim.fetch (
+            registry // {
+              request = "blob";
+              inherit (descriptor) digest size;
+              name = blobName;
+              text = false;
+            }
+          );
+        in
+        if private then builtins.seq fetched.path build else build;
+
+      layout = derivation {
+        name = builtins.replaceStrings [ ".tar" ] [ "" ] name;
+        inherit system;
+        inherit (prim) builder;
+        args = [ "build" ];
+        __structuredAttrs = true;
+        preferLocalBuild = true;
+        gantry = {
+          kind = "links";
+          name = finalImageName;
+          tag = finalImageTag;
+          manifest = {
+            inherit (manifest) mediaType digest size path;
+          };
+          blobs = map (descriptor: { inherit (descriptor) digest; path = "${blob descriptor}"; }) described.blobs;
+        };
+      };
+
+      image = if given "hash" || given "sha256" || given "outputHash" then archive else layout;
+      passthru = arguments.passthru or { };
+    in
+    image
+    // {
+      inherit imageName imageDigest;
+      imageTag = finalImageTag;
+      imageRef = "${finalImageName}:${finalImageTag}";
+      args = userArguments;
+      override =
+        new: pullImage (userArguments // (if builtins.isFunction new then new userArguments else new));
+      inherit passthru;
+      meta = arguments.meta or { };
+    }
+    // passthru;
+
+  # One name for all, so that the path says nothing but the digest.
+  blobName = "oci-blob";
+
+  # What a build of known output may take from the daemon's environment (nixpkgs, proxyImpureEnvVars).
+  impureEnvVars = [
+    "http_proxy"
+    "https_proxy"
+    "ftp_proxy"
+    "all_proxy"
+    "no_proxy"
+    "HTTP_PROXY"
+    "HTTPS_PROXY"
+    "FTP_PROXY"
+    "ALL_PROXY"
+    "NO_PROXY"
+    "NIX_SSL_CERT_FILE"
+  ];
+in
+pullImage
