@@ -25,10 +25,6 @@ fn image_of(definitions: &str, arguments: &str) -> String {
 const EVERYTHING: &str = r#"contents = debian.all;
     config = { Env = [ "PATH=/usr/bin:/usr/sbin:/bin" ]; Cmd = [ "python3" ]; };"#;
 
-fn text(path: &Path) -> String {
-    path.to_str().expect("UTF-8").to_string()
-}
-
 /// `skopeo copy`, with layers as they are.
 #[track_caller]
 fn copy(from: &str, to: &str) {
@@ -219,7 +215,7 @@ fn compressed_images_hold_the_layers_of_the_uncompressed_one() {
 fn the_store_in_an_image_is_the_real_store_byte_for_byte() {
     let nix = Nix::new();
     // Besides Debian's packages what is rare in them: paths that are a link, a file, an executable file;
-    // names that need PAX headers, Latin and other letters, an empty directory and an empty file.
+    // names that need PAX headers, are not UTF-8, or mean something to a shell; empty directory and file.
     let arguments = r#"
       contents = debian.roots ++ [ odd ];
       config.Env = [ "LINK=${link}" "FILE=${file}" "PROGRAM=${program}" ];
@@ -229,14 +225,19 @@ fn the_store_in_an_image_is_the_real_store_byte_for_byte() {
       file = builtins.toFile "a-file" "text";
       program = package "a+program" "cp ${busybox}/bin/busybox $out; chmod 555 $out";
       odd = package "odd+names_1.0" ''
-        long=$(busybox printf '%0120d' 7)
-        mkdir -p "$out/empty" "$out/$long/$long" "$out/a b/ü/日本"
+        long=$(busybox printf '%0250d' 7)
+        mkdir -p "$out/empty" "$out/$long/$long" "$out/a b/ü/日本" "$out/-dash" "$out/a=b"
         : > "$out/nothing"
         echo 1 > "$out/$long/$long/file"
         echo 2 > "$out/a b/ü/日本/c++"
+        echo 3 > "$out/$(busybox printf 'latin-1 \351')"
+        echo 4 > "$out/$(busybox printf 'a\nb\tc')"
+        echo 5 > "$out/ space "
+        echo 6 > "$out/back\\slash"
         busybox ln -s "$out/$long/$long/file" "$out/far"
         busybox ln -s nowhere "$out/dangling"
-        busybox ln -s "ü/é" "$out/encoded"
+        busybox ln -s "$(busybox printf 'latin-1 \351')" "$out/encoded"
+        busybox ln -s "ü/é" "$out/unicode"
         echo '#!/bin/sh' > $out/script; chmod +x $out/script
       '';
     "#;
@@ -257,11 +258,17 @@ fn the_store_in_an_image_is_the_real_store_byte_for_byte() {
         .map(|entry| format!("/nix/store/{}", entry.expect("an entry").file_name().to_str().expect("UTF-8")))
         .collect();
     assert_eq!(unpacked.iter().collect::<Vec<_>>(), paths);
-    for path in paths {
-        // The NAR hash is over names, contents, targets and executable bits.
-        let expected = run(nix.command("nix-store").args(["--query", "--hash", path])).ok();
-        let found = output("nix-hash", &["--type", "sha256", "--base32", &text(&root.join(&path[1..]))]);
-        assert_eq!(format!("sha256:{found}"), expected, "{path}");
+    // The NAR hash is over names, contents, targets and executable bits.
+    let expected = run(nix.command("nix-store").args(["--query", "--hash"]).args(&paths)).ok();
+    let mut nix_hash = nix.command("nix-hash");
+    let found = run(nix_hash
+        .args(["--type", "sha256", "--base32"])
+        .args(paths.iter().map(|path| root.join(&path[1..]))))
+    .ok();
+    let found: Vec<String> = found.lines().map(|hash| format!("sha256:{hash}")).collect();
+    assert_eq!(found.len(), paths.len());
+    for ((path, found), expected) in paths.iter().zip(found).zip(expected.lines()) {
+        assert_eq!(found, expected, "{path}");
     }
     let files = tree(&root);
     for directory in ["nix", "nix/store"] {
