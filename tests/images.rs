@@ -149,6 +149,78 @@ fn skopeo_reads_the_same_image_from_oci_archive_docker_archive_and_layout() {
 }
 
 #[test]
+fn archives_with_compressed_layers_are_docker_archives_too() {
+    let nix = Nix::new();
+    for compression in ["gzip", "zstd"] {
+        let arguments = format!("contents = [ debian.pkgs.zlib1g ]; compression = \"{compression}\";");
+        let (archive, original) = built(&nix, &arguments);
+        let folder = support::Folder::new();
+        let to = format!("oci:{}:copy", folder.join("oci").display());
+        skopeo_copy(&[&format!("docker-archive:{}", archive.display()), &to]);
+        let copied = look(&folder.join("oci"));
+        assert_eq!(
+            copied.manifest["config"]["digest"], original.manifest["config"]["digest"],
+            "{compression}"
+        );
+        assert_eq!(copied.diff_ids(), original.diff_ids(), "{compression}");
+    }
+}
+
+#[test]
+fn containerd_imports_archives_under_their_full_names_and_runs_them() {
+    let nix = Nix::new();
+    let images: Vec<(&str, PathBuf)> = [
+        ("none", "app", "docker.io/library/app:1"),
+        ("gzip", "me/app", "docker.io/me/app:1"),
+        ("zstd", "localhost:5000/app", "localhost:5000/app:1"),
+    ]
+    .into_iter()
+    .map(|(compression, name, full_name)| {
+        let contents =
+            "contents = [ (package \"tools\" \"mkdir -p $out/bin; cp ${busybox}/bin/busybox $out/bin/\") ];";
+        let arguments = format!("{contents} name = \"{name}\"; compression = \"{compression}\";");
+        (full_name, nix.built(&image(&arguments)))
+    })
+    .collect();
+    // A daemon of its own, that ends with its namespace. The snapshotter `native` needs no overlayfs.
+    let script = r#"dir=$0
+        cat > "$dir/config.toml" <<END
+version = 2
+root = "$dir/root"
+state = "$dir/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "$dir/socket"
+END
+        containerd --config "$dir/config.toml" 2> "$dir/log" &
+        for i in $(seq 100); do ctr --address "$dir/socket" version > /dev/null 2>&1 && break; sleep 0.1; done
+        ctr() { command ctr --address "$dir/socket" "$@"; }
+        mkdir "$dir/mounted"
+        while [ $# -gt 0 ]; do
+            # Compares every layer with its diff ID.
+            ctr images import --snapshotter native "$2" >&2
+            ctr images list | awk -v name="$1" '$1 == name { print $1, $3 }'
+            ctr images mount --snapshotter native "$1" "$dir/mounted" >&2
+            chroot "$dir/mounted" /bin/busybox expr 6 '*' 7
+            umount "$dir/mounted"
+            shift 2
+        done"#;
+    let dir = nix.folder().join("containerd");
+    std::fs::create_dir(&dir).expect("a directory");
+    let mut machine = Command::new("unshare");
+    machine
+        .args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-euc", script])
+        .arg(&dir);
+    for (name, path) in &images {
+        machine.arg(name).arg(path);
+    }
+    let printed = run(&mut machine).ok();
+    let expected: Vec<String> =
+        images.iter().map(|(name, path)| format!("{name} {}\n42", look(path).digest)).collect();
+    assert_eq!(printed, expected.join("\n"));
+}
+
+#[test]
 fn a_registry_gives_back_what_was_pushed_whatever_the_compression() {
     let nix = Nix::new();
     let registry = Registry::start();
@@ -613,4 +685,49 @@ fn two_images_in_one_evaluation_and_in_two_stores_are_what_each_is_alone() {
         std::fs::read(nix.real(paths[0])).expect("a file")
     );
     nix.verify();
+}
+
+#[test]
+fn an_image_keeps_its_closure_alive_only_where_nix_cannot_be_told_otherwise() {
+    let nix = Nix::new();
+    let expression = image("contents = [ debian.pkgs.zlib1g ];");
+    let references = query(&nix, "--references", &expression);
+    // unsafeDiscardReferences: stable since Nix 2.18, an experimental feature since 2.14, unknown before.
+    let version: Vec<u32> = Nix::version().split('.').map_while(|number| number.parse().ok()).collect();
+    let expected: BTreeSet<String> = match version >= vec![2, 18] {
+        true => BTreeSet::new(),
+        false => look(&nix.built(&expression)).paths().into_iter().map(str::to_string).collect(),
+    };
+    assert_eq!(references, expected);
+}
+
+#[test]
+fn gantry_inspect_tells_what_python_finds() {
+    let nix = Nix::new();
+    for (compression, format) in [("none", "archive"), ("gzip", "layout"), ("zstd", "archive")] {
+        let arguments = format!(
+            "contents = [ debian.pkgs.zlib1g ]; config.Cmd = [ \"x\" ]; annotations.a = \"b\"; \
+             compression = \"{compression}\"; format = \"{format}\";"
+        );
+        let (path, image) = built(&nix, &arguments);
+        let said = inspect(&path);
+        assert_eq!(said["format"], format);
+        assert_eq!(said["digest"], image.digest);
+        assert_eq!(said["configDigest"], image.manifest["config"]["digest"]);
+        assert_eq!(said["config"], image.config["config"]);
+        assert_eq!(said["annotations"], image.manifest["annotations"]);
+        for key in ["created", "os", "architecture", "variant"] {
+            assert_eq!(said[key], image.config[key], "{key}");
+        }
+        let layers: Vec<Value> = image
+            .layers
+            .iter()
+            .map(|layer| {
+                json!({ "mediaType": layer.media_type, "digest": layer.digest, "diffId": layer.diff_id,
+                        "size": layer.size, "paths": layer.paths })
+            })
+            .collect();
+        assert_eq!(said["layers"], json!(layers));
+        assert_eq!(said["size"], image.layers.iter().map(|layer| layer.size).sum::<u64>());
+    }
 }
