@@ -11,7 +11,7 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub use nix::Nix;
+pub use nix::{Nix, quoted};
 pub use packages::debian_packages;
 pub use programs::{Registry, docker_less_run, unpack};
 
