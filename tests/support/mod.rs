@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use image::{Image, Layer, Member, look, tree};
-pub use nix::Nix;
+pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, unpack};
 
