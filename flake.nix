@@ -41,6 +41,6 @@
         }
       );
 
-      formatter = forAllSystems (pkgs: pkgs.nixfmt);
+      formatter = forAllSystems (pkgs: pkgs.nixpkgs-fmt);
     };
 }

@@ -3,15 +3,15 @@
 # A plugin loads into the very build of Nix whose headers it was made with, so `nix` must be the Nix that is
 # going to load it: `gantry.override { nix = config.nix.package; }`. What is linked is none of Nix: its symbols
 # come from the program that loads the plugin.
-{
-  lib,
-  stdenv,
-  rustPlatform,
-  pkgsStatic,
-  pkg-config,
-  boost,
-  nlohmann_json,
-  nix,
+{ lib
+, stdenv
+, rustPlatform
+, pkgsStatic
+, pkg-config
+, boost
+, nlohmann_json
+, nix
+,
 }:
 let
   cargo = lib.importTOML ../Cargo.toml;
@@ -72,7 +72,7 @@ let
 in
 rustPlatform.buildRustPackage (
   common
-  // {
+    // {
     pname = "gantry";
     cargoBuildFlags = [ "--lib" ];
     nativeBuildInputs = [ pkg-config ];

@@ -66,6 +66,6 @@ scope false
   boost = package "boost" "1.87.0" { };
   nlohmann_json = package "nlohmann_json" "3.12.0" { };
   pkg-config = package "pkg-config" "0.29.2" { };
-  nixfmt = package "nixfmt" "1.0.0" { };
+  nixpkgs-fmt = package "nixpkgs-fmt" "1.0.0" { };
   hello = package "hello" "2.12.2" { };
 }
