@@ -1,3 +1,3 @@
-# error: value is a list while a set was expected
+# error: a list
 # at: none
 builtins.ociImage [ ]

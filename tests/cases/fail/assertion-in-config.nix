@@ -1,8 +1,8 @@
-# error: assertion
+# error: assertion 'false' failed
 # at: none
 builtins.ociImage {
   name = "app";
   config =
-    assert 1 == 2;
+    assert false;
     { };
 }
