@@ -559,10 +559,10 @@ fn created_now_is_now_and_touches_no_file() {
 #[test]
 fn platform_annotations_and_names_are_where_tools_look_for_them() {
     let nix = Nix::new();
-    let path = nix.built(&format!(
-        r#"builtins.ociImage {{ name = "Registry.Example:5000/Me/App"; tag = "V1.0"; architecture = "arm"; variant = "v7";
-           annotations = {{ "org.opencontainers.image.source" = "https://example.org"; x = "ü \" \\"; }}; }}"#
-    ));
+    let path = nix.built(
+        r#"builtins.ociImage { name = "Registry.Example:5000/Me/App"; tag = "V1.0"; architecture = "arm"; variant = "v7";
+           annotations = { "org.opencontainers.image.source" = "https://example.org"; x = "ü \" \\"; }; }"#
+    );
     let image = look(&path);
     let platform = json!({ "architecture": "arm", "os": "linux", "variant": "v7" });
     for key in ["architecture", "os", "variant"] {
