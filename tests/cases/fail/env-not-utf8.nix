@@ -1,4 +1,4 @@
-# error: builtins.ociImage: config.Env[0]: "A=\\xff" is not valid UTF-8
+# error: builtins.ociImage: config.Env[0]: "A=\xff" is not valid UTF-8
 # at: 5:3
 builtins.ociImage {
   name = "app";
