@@ -28,7 +28,8 @@ let
       passthru = arguments.passthru or { };
 
       imageName = toLower arguments.name;
-      baseName = baseNameOf imageName;
+      # Store names have 211 characters at most, image names 255.
+      baseName = builtins.substring 0 200 (baseNameOf imageName);
 
       # An architecture that was asked for has no variant unless that was asked for, too.
       platform =

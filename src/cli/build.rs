@@ -22,7 +22,7 @@ use crate::assemble::{self, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory};
 use crate::root;
-use crate::spec::{ImageSpec, IndexSpec, RootSpec};
+use crate::spec::{self, ImageSpec, IndexSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -54,16 +54,9 @@ enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
     /// An index of images.
-    Index { arguments: Value, format: ImageFormat },
+    Index { arguments: Value, format: Value },
     /// An image on top of a root layer.
-    Image { arguments: Value, format: ImageFormat, root: PathBuf },
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ImageFormat {
-    Archive,
-    Layout,
+    Image { arguments: Value, format: Value, root: PathBuf },
 }
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
@@ -92,6 +85,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         }
         Task::Image { arguments: image, format, root } => {
             let spec = ImageSpec::from_json(&image)?;
+            let format = spec::Format::from_json(&format)?;
             let surroundings = Surroundings {
                 root: &root,
                 store: &store,
@@ -102,14 +96,14 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.phase("measuring");
             let result = Plan::new(&spec, attributes.closure, &surroundings).and_then(|plan| {
                 display.expect(plan.bytes());
-                plan.write(format.create(&out, place)?)
+                plan.write(create(format, &out, place)?)
             });
             display.finish();
             result?;
         }
         Task::Index { arguments: index, format } => {
             let spec = IndexSpec::from_json(&index)?;
-            let format = format.create(&out, place)?;
+            let format = create(spec::Format::from_json(&format)?, &out, place)?;
             let result = assemble::write_index(&spec, threads(arguments.cores), &display, format);
             display.finish();
             result?;
@@ -118,13 +112,12 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     Ok(())
 }
 
-impl ImageFormat {
-    fn create(self, out: &Path, place: Place) -> Result<Box<dyn Format>, OutputError> {
-        Ok(match self {
-            ImageFormat::Archive => Box::new(Archive::create(out, place)?),
-            ImageFormat::Layout => Box::new(LayoutDirectory::create(out, place)?),
-        })
-    }
+/// An image's file or directory, to be written.
+fn create(format: spec::Format, out: &Path, place: Place) -> Result<Box<dyn Format>, OutputError> {
+    Ok(match format {
+        spec::Format::Archive => Box::new(Archive::create(out, place)?),
+        spec::Format::Layout => Box::new(LayoutDirectory::create(out, place)?),
+    })
 }
 
 /// Where the attributes are: as given, as Nix says, or where Nix puts them. (Nix 2.8 says a path outside

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::nearest::nearest;
 use super::read::{At, Found, integer, quote, text};
-use super::{ArgumentError, Compression};
+use super::{ArgumentError, Compression, Format};
 
 /// gzip's level unless `compressionLevel` says otherwise: libdeflate's level 5 is as small as gzip's own
 /// default, 6, and takes less time than its own 6.
@@ -20,8 +20,22 @@ const HIGHEST_GZIP_LEVEL: u8 = 12;
 const HIGHEST_ZSTD_LEVEL: u8 = 19;
 
 /// The argument `format`.
-pub(super) fn format(at: At, value: &Value) -> Result<(), ArgumentError> {
-    one_of(at, value, &["archive", "layout"]).map(drop)
+pub(super) fn format(at: At, value: &Value) -> Result<Format, ArgumentError> {
+    Ok(match one_of(at, value, &["archive", "layout"])? {
+        "layout" => Format::Layout,
+        _ => Format::Archive,
+    })
+}
+
+impl Format {
+    /// Reads the argument `format`.
+    ///
+    /// # Errors
+    ///
+    /// If it names no format.
+    pub fn from_json(value: &Value) -> Result<Format, ArgumentError> {
+        format(At::Arguments.key("format"), value)
+    }
 }
 
 /// The argument `compression`, at the codec's default level.
@@ -150,8 +164,8 @@ mod tests {
     #[test]
     fn formats() {
         let read = |value| format(At::Arguments.key("format"), &value).map_err(|e| e.to_string());
-        assert_eq!(read(json!("archive")), Ok(()));
-        assert_eq!(read(json!("layout")), Ok(()));
+        assert_eq!(read(json!("archive")), Ok(Format::Archive));
+        assert_eq!(read(json!("layout")), Ok(Format::Layout));
         for later in ["recipe", "stream"] {
             assert_eq!(
                 read(json!(later)),

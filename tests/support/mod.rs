@@ -4,6 +4,7 @@
 //! test (tests/setup installs them all).
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
+mod image;
 mod nix;
 mod packages;
 mod programs;
@@ -11,8 +12,9 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub use nix::Nix;
-pub use packages::debian_packages;
+pub use image::{Image, Layer, Member, look, tree};
+pub use nix::{Nix, quoted};
+pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, unpack};
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where

@@ -13,3 +13,25 @@ pub fn debian_packages() -> &'static Path {
         output::<&str>(&script.display().to_string(), &[]).into()
     })
 }
+
+/// The beginning of an expression, to be followed by one that uses `debian` ([`debian_packages`]) and
+/// `package NAME SCRIPT`, a derivation whose shell script makes $out with busybox.
+pub fn packages() -> String {
+    let file = debian_packages();
+    let busybox = file.with_file_name("busybox");
+    format!(
+        r#"let
+  debian = import {} {{ }};
+  busybox = builtins.path {{ path = {}; name = "busybox"; }};
+  package = name: script: derivation {{
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "${{busybox}}/bin/sh";
+    PATH = "${{busybox}}/bin";
+    args = [ "-euc" script ];
+  }};
+in "#,
+        file.display(),
+        busybox.display()
+    )
+}
