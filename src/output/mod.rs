@@ -2,12 +2,14 @@
 //! the documents that name them.
 
 mod archive;
+pub mod docker_archive;
 mod layout;
 mod whole;
 
 use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
+pub use docker_archive::DockerArchive;
 pub use layout::LayoutDirectory;
 pub use whole::{Place, WholeDirectory, WholeFile};
 
