@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use gantry::digest::Digest;
 use gantry::image::{Descriptor, Manifest};
-use gantry::layer::decompress::{Decompressor, least_size};
+use gantry::layer::decompress::{Decompressor, least_size, likely_size};
 use gantry::layer::{Progress, Silent};
 use gantry::output::docker_archive::{Destination, DockerArchive, Limits, ReadSeek};
 use gantry::output::{OutputError, Place};
@@ -263,6 +263,40 @@ fn gzip_is_read_as_rfc_1952_says() {
 }
 
 #[test]
+fn sizes_are_guessed_but_never_trusted() {
+    let data = content(600_000);
+    let sizes = |blob: &[u8]| {
+        let mut blob = Cursor::new(blob);
+        let sizes = (least_size(&mut blob).unwrap(), likely_size(&mut blob).unwrap());
+        assert_eq!(blob.position(), 0);
+        sizes
+    };
+    let all = data.len() as u64;
+    assert_eq!(sizes(&data), (all, all));
+    assert_eq!(sizes(&gzip(&data)), (all, all));
+    let members: Vec<u8> = data.chunks(1000).flat_map(gzip).collect();
+    assert_eq!(sizes(&members), (1000, all));
+    assert_eq!(sizes(&filter("zstd", &["-q", "-c"], &data)), (0, 0));
+    // What looks like members, but is stored data of one: the guess is too high, the archive is right.
+    let mut stored = GzEncoder::new(Vec::new(), Compression::none());
+    let members = [b"-", &members[..]].concat();
+    stored.write_all(&members).unwrap();
+    let stored = [stored.finish().unwrap(), gzip(b"x")].concat();
+    let content = [&members[..], b"x"].concat();
+    let (least, likely) = sizes(&stored);
+    assert!(least == 1 && likely > content.len() as u64, "{likely}");
+    let folder = Folder::new();
+    let archive = |name: &str, blob: &[u8]| {
+        let path = folder.join(name);
+        let image =
+            small(&[(&gzip(b"a"), b"a"), (blob, &content), (&gzip(&data), &data), (&gzip(b"b"), b"b")]);
+        image.write_to(&path, Place::Beside, LIMITS, &Silent).unwrap();
+        path
+    };
+    same("stored", &archive("stored", &stored), &archive("plain", &content));
+}
+
+#[test]
 fn zstd_windows_are_bounded_and_dictionaries_refused() {
     // RFC 8878, 3.1.1.1: magic, a header without sizes, window 2^33 (exponent 23), an empty last raw block.
     let header = |descriptor: u8| vec![0x28, 0xb5, 0x2f, 0xfd, descriptor];
@@ -503,6 +537,7 @@ proptest! {
     ) {
         let blob = [magic, &bytes].concat();
         let least = least_size(&mut Cursor::new(&blob)).unwrap();
+        likely_size(&mut Cursor::new(&blob)).unwrap();
         if let Ok(size) = io::copy(&mut io::Read::take(Decompressor::new(&blob[..]).unwrap(), 1 << 24), &mut io::sink()) {
             prop_assert!(size >= least);
         }

@@ -105,7 +105,7 @@ impl Read for Decompressor<'_> {
     }
 }
 
-fn start_of(blob: &mut impl Read) -> io::Result<Vec<u8>> {
+fn start_of(blob: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(LONGEST_MAGIC);
     blob.take(LONGEST_MAGIC as u64).read_to_end(&mut start)?;
     Ok(start)
@@ -133,6 +133,48 @@ pub fn least_size(blob: &mut (impl Read + Seek + ?Sized)) -> io::Result<u64> {
     };
     blob.seek(SeekFrom::Start(0))?;
     Ok(size)
+}
+
+/// How many bytes a blob probably has without its compression. As [`least_size`], but right for gzip of
+/// many members, too (eStargz, and what this program makes), unless other bytes happen to look like one
+/// member's end and the next one's beginning: about one image in a thousand of 1 GB.
+pub fn likely_size(blob: &mut (impl Read + Seek + ?Sized)) -> io::Result<u64> {
+    let last = least_size(blob)?;
+    let length = blob.seek(SeekFrom::End(0))?;
+    blob.seek(SeekFrom::Start(0))?;
+    // Deflate makes nothing much longer: so the last member is not all of it.
+    let more = last + last / 1000 + 1024 < length && Codec::of(&start_of(blob)?) == Codec::Gzip;
+    let before = if more { sizes_before_headers(blob)? } else { 0 };
+    blob.seek(SeekFrom::Start(0))?;
+    Ok(before + last)
+}
+
+/// The sum of the four bytes that precede everything that looks like a gzip header.
+fn sizes_before_headers(blob: &mut (impl Read + ?Sized)) -> io::Result<u64> {
+    const SIZE: usize = 4;
+    const HEADER: usize = 10;
+    let finder = memchr::memmem::Finder::new(&[0x1f, 0x8b, 8]);
+    let (mut buffer, mut kept, mut sum) = (vec![0; INPUT], 0, 0);
+    loop {
+        let count = match blob.read(&mut buffer[kept..]) {
+            Ok(0) => return Ok(sum),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = &buffer[..kept + count];
+        for at in finder.find_iter(bytes) {
+            // The blob's own header has nothing before it; one that is cut comes again, at the beginning.
+            if let Some([a, b, c, d, _, _, _, 0..0x20, _, _, _, _, 0 | 2 | 4, 0 | 3 | 255]) =
+                at.checked_sub(SIZE).and_then(|size| bytes.get(size..at + HEADER))
+            {
+                sum += u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+            }
+        }
+        let end = bytes.len();
+        kept = end.min(SIZE + HEADER - 1);
+        buffer.copy_within(end - kept..end, 0);
+    }
 }
 
 /// gzip members one after the other, and nothing else.

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::place::{Places, Region};
-use super::{DockerArchiveError, OpenLayer};
+use super::{DockerArchiveError, OpenLayer, ReadSeek};
 use crate::digest::{Digest, Hasher};
 use crate::image::Descriptor;
 use crate::layer::Progress;
-use crate::layer::decompress::{Decompressor, least_size};
+use crate::layer::decompress::Decompressor;
 
 /// Bytes that go from thread to thread: few enough to be in the second-level cache still.
 const CHUNK: usize = 256 << 10;
@@ -49,6 +49,9 @@ pub(super) fn jobs<'m>(layers: &'m [Descriptor], diff_ids: &[Digest]) -> Vec<Job
         .collect()
 }
 
+/// Tells a blob's size without its compression.
+pub(super) type Guess = fn(&mut (dyn ReadSeek + Send)) -> io::Result<u64>;
+
 /// What all threads share.
 pub(super) struct Work<'w> {
     pub jobs: &'w [Job<'w>],
@@ -59,13 +62,12 @@ pub(super) struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// How long the members that the jobs make are at least, by what the blobs say; together no more than
-    /// the limit.
-    pub(super) fn least_sizes(&self) -> Result<Vec<u64>, DockerArchiveError> {
+    /// How long the members that the jobs make are by `guess`; together no more than the limit.
+    pub(super) fn sizes(&self, guess: Guess) -> Result<Vec<u64>, DockerArchiveError> {
         let mut left = self.limit;
         let members = self.jobs.iter().filter(|job| !job.again);
         let sizes = members.map(|job| {
-            let size = (self.open)(job.descriptor).and_then(|mut blob| least_size(&mut blob));
+            let size = (self.open)(job.descriptor).and_then(|mut blob| guess(&mut *blob));
             let size = size.map_err(|e| job.error(e))?.min(left);
             left -= size;
             Ok(size)
@@ -141,8 +143,7 @@ impl Work<'_> {
                     self.progress.bytes(chunk.len() as u64);
                     let _ = empty.send(chunk); // nobody waits for it after the last chunk
                 }
-                let short = region.is_some_and(|region| !region.is_full());
-                if short { Err(job.error(shorter())) } else { Ok(hasher.finish()) }
+                Ok(hasher.finish())
             });
             let mut fresh = (0..CHUNKS).map(|_| Vec::with_capacity(CHUNK));
             let read = loop {
@@ -184,11 +185,6 @@ impl Work<'_> {
     }
 }
 
-/// A sound blob is never shorter than it says, so this one changed while it was read.
-fn shorter() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it has fewer bytes than it says")
-}
-
 /// Fills `buffer`; fewer bytes mean that there are no more.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -204,7 +200,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Job<'_> {
-    fn error(&self, source: io::Error) -> DockerArchiveError {
+    pub(super) fn error(&self, source: io::Error) -> DockerArchiveError {
         DockerArchiveError::Layer { position: self.position + 1, blob: self.descriptor.digest, source }
     }
 

@@ -26,12 +26,13 @@ use std::path::Path;
 pub use destination::{Destination, InvalidDestination};
 
 use self::documents::Config;
-use self::layers::Work;
-use self::place::Places;
+use self::layers::{Guess, Work};
+use self::place::{Places, Region};
 use super::{OutputError, Place, WholeFile};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::layer::Progress;
+use crate::layer::decompress::{least_size, likely_size};
 use crate::layer::tar::{BLOCK, padding};
 
 /// More bytes than any image has; offsets beyond are no good in every file system.
@@ -42,7 +43,7 @@ pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Opens the blob that a descriptor names. Called twice for each blob, from many threads.
+/// Opens the blob that a descriptor names. Called twice or more often for each blob, from many threads.
 pub type OpenLayer<'o> = dyn Fn(&Descriptor) -> io::Result<Box<dyn ReadSeek + Send>> + Sync + 'o;
 
 /// An image to be archived.
@@ -191,17 +192,29 @@ impl DockerArchive<'_> {
         let jobs = layers::jobs(&self.manifest.layers, &config.diff_ids);
         let limit = limits.size.min(LARGEST);
         let work = Work { jobs: &jobs, open: self.open, limit, threads: limits.threads, progress };
-        let sizes = work.least_sizes()?;
-        let (places, regions) = Places::new(file, &sizes, limit);
-        let regions = work.run(&places, regions)?;
+        let attempt = |guess: Guess| {
+            let (places, regions) = Places::new(file, &work.sizes(guess)?, limit);
+            work.run(&places, regions).map(|regions| (places, regions))
+        };
+        let (mut places, mut regions) = attempt(|blob| likely_size(blob))?;
+        if !regions.iter().all(Region::is_full) {
+            (places, regions) = attempt(|blob| least_size(blob))?;
+        }
+        if progress.cancelled() {
+            return Err(DockerArchiveError::Interrupted);
+        }
+        let members = || jobs.iter().filter(|job| !job.again);
+        if let Some((job, _)) = members().zip(&regions).find(|(_, region)| !region.is_full()) {
+            // A sound blob is never shorter than it says.
+            return Err(job.error(io::Error::new(io::ErrorKind::InvalidData, "it changed while it was read")));
+        }
         let (settled, end) = places
             .settle(&regions, &|| match progress.cancelled() {
                 true => Err(io::ErrorKind::Interrupted.into()),
                 false => Ok(()),
             })
             .map_err(DockerArchiveError::file)?;
-        let members = jobs.iter().filter(|job| !job.again);
-        for (job, at) in members.zip(settled) {
+        for (job, at) in members().zip(settled) {
             let write = |bytes: &[u8], at| file.write_all_at(bytes, at).map_err(DockerArchiveError::file);
             write(&header::file(&documents::layer_name(job.diff_id), at.size), at.header)?;
             write(&[0; BLOCK as usize][..padding(at.size) as usize], at.start + at.size)?;

@@ -1,10 +1,10 @@
 //! Where layers go in the file while their sizes are being found out.
 //!
 //! Headers hold sizes and come first, but how long a compressed layer is shows when all of it has been
-//! read. [`least_size`](crate::layer::decompress::least_size) mostly guesses right, and never too much: so
-//! every layer gets a place of that many bytes, and what more it has goes to a *tail* far behind everything
-//! else (the file is sparse there). When all sizes are known, layers move up to make room and the tails are
-//! put in, which is nothing to do if all guesses were right.
+//! read. [`decompress`](crate::layer::decompress) guesses: so every layer gets a place of that many bytes, and
+//! what more it has goes to a *tail* far behind everything else (the file is sparse there). When all sizes are
+//! known, layers move up to make room and the tails are put in, which is nothing to do if all guesses were
+//! right. A guess that was too high is not mended here: layers would have to move both ways.
 
 use std::fs::File;
 use std::io;
@@ -33,8 +33,8 @@ pub(super) struct Places<'f> {
 pub(super) struct Region {
     /// Where its data begins.
     start: u64,
-    /// How many bytes it has at least.
-    least: u64,
+    /// How many bytes were guessed.
+    guessed: u64,
     /// How many bytes fit there.
     room: u64,
     written: u64,
@@ -42,8 +42,8 @@ pub(super) struct Region {
 }
 
 impl<'f> Places<'f> {
-    /// Places for layers of at least these sizes, bottom first, and of at most `limit` bytes together,
-    /// which the sizes must not exceed.
+    /// Places for layers of these sizes, bottom first, by guess, and of at most `limit` bytes together,
+    /// which the guesses do not exceed, either.
     pub(super) fn new(file: &'f File, sizes: &[u64], limit: u64) -> (Places<'f>, Vec<Region>) {
         let mut end = 0;
         let mut regions: Vec<Region> = sizes
@@ -51,7 +51,7 @@ impl<'f> Places<'f> {
             .map(|&size| {
                 let start = end + header::length(size);
                 end = start + size + padding(size);
-                Region { start, least: size, room: size, written: 0, tail: Vec::new() }
+                Region { start, guessed: size, room: size, written: 0, tail: Vec::new() }
             })
             .collect();
         if let Some(last) = regions.last_mut() {
@@ -83,7 +83,7 @@ impl<'f> Places<'f> {
         Ok(())
     }
 
-    /// Moves every layer to where it belongs, calling `stop` now and then. Returns where each one's header
+    /// Moves every layer, all of them full, to where it belongs, calling `stop` now and then. Returns where each one's header
     /// and data begin and how long the data is, and where the last one's padding ends.
     pub(super) fn settle(
         &self,
@@ -139,8 +139,8 @@ pub(super) struct Settled {
 }
 
 impl Region {
-    /// Whether as much was written as the region was made for.
+    /// Whether as much was written as was guessed, or more.
     pub(super) fn is_full(&self) -> bool {
-        self.written >= self.least
+        self.written >= self.guessed
     }
 }
