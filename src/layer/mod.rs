@@ -5,6 +5,7 @@
 //! sends many layers to a [`BlobSink`] in one pass on all cores.
 
 mod compress;
+pub mod decompress;
 mod extent;
 mod plain;
 mod plan;

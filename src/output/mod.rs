@@ -2,6 +2,7 @@
 //! the documents that name them.
 
 mod archive;
+pub mod docker_archive;
 mod layout;
 mod links;
 mod whole;
@@ -9,6 +10,7 @@ mod whole;
 use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
+pub use docker_archive::DockerArchive;
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};
 pub use whole::{Place, WholeDirectory, WholeFile};
