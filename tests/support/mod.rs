@@ -7,6 +7,7 @@
 mod nix;
 mod packages;
 mod programs;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
