@@ -16,6 +16,7 @@
 //! | [`image`] | configuration, manifest, index, history |
 //! | [`base`] | reading images back: archive, layout |
 //! | [`output`] | writing images: archive, layout |
+//! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
 //! | [`assemble`] | from a specification to an image: the order of the steps |
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
@@ -33,5 +34,6 @@ pub mod layer;
 pub mod output;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+pub mod registry;
 pub mod root;
 pub mod spec;

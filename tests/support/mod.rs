@@ -8,6 +8,7 @@ mod image;
 mod nix;
 mod packages;
 mod programs;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,172 @@
+//! One blob: as many requests as it takes, none of them trusted; the bytes are spliced only where the server says
+//! exactly which ones it sends.
+
+use std::io::{self, Read, Write};
+
+use super::RegistryError;
+use super::session::Session;
+use super::transport::Answer;
+use super::watch::Stop;
+use super::{failure, range};
+use crate::digest::Hasher;
+use crate::image::Descriptor;
+use crate::layer::Progress;
+
+/// A download that got this much further counts as new, with all its tries (containers/image, body_reader.go).
+const PROGRESS: u64 = 1 << 20;
+
+/// A blob on its way.
+pub(super) struct Download<'a> {
+    descriptor: &'a Descriptor,
+    sink: &'a mut dyn Write,
+    progress: &'a dyn Progress,
+    hasher: Hasher,
+    /// Bytes that are in the sink.
+    written: u64,
+    /// A transfer encoding that nobody asked for, to be named if the digest is wrong.
+    encoding: Option<String>,
+}
+
+/// How a transfer ended that could have gone on.
+enum Broken {
+    Off(RegistryError),
+    /// The server does not send what was asked for; all of it from the start may work.
+    Range,
+}
+
+impl<'a> Download<'a> {
+    pub fn new(
+        descriptor: &'a Descriptor,
+        sink: &'a mut dyn Write,
+        progress: &'a dyn Progress,
+    ) -> Download<'a> {
+        Download { descriptor, sink, progress, hasher: Hasher::new(), written: 0, encoding: None }
+    }
+
+    /// Gets what is still missing from here, and checks the whole.
+    pub fn from(&mut self, session: &Session, stop: &Stop) -> Result<(), RegistryError> {
+        let size = self.descriptor.size;
+        let (mut failures, mut far) = (0, self.written);
+        let mut ranges = true;
+        while self.written < size {
+            // Always from the registry: a signed URL that it redirected to may have run out.
+            let Err(broken) = self.transfer(session, ranges, stop)? else { continue };
+            if self.written - far >= PROGRESS {
+                (failures, far) = (0, self.written);
+            }
+            failures += 1;
+            match broken {
+                Broken::Off(error) if failures >= session.transport().tries() => return Err(error),
+                Broken::Off(_) => session.transport().pause(failures, None, stop)?,
+                Broken::Range => ranges = false,
+            }
+        }
+        let found = self.hasher.clone().finish();
+        match found == self.descriptor.digest {
+            true => Ok(()),
+            false => {
+                let encoding =
+                    self.encoding.iter().map(|encoding| format!(" (sent with Content-Encoding {encoding})"));
+                let object = format!("{}{}", self.object(session), encoding.collect::<String>());
+                Err(RegistryError::Digest { object, expected: self.descriptor.digest, found })
+            }
+        }
+    }
+
+    fn object(&self, session: &Session) -> String {
+        session.url("blobs", &self.descriptor.digest.to_string()).to_string()
+    }
+
+    fn transfer(
+        &mut self,
+        session: &Session,
+        ranges: bool,
+        stop: &Stop,
+    ) -> Result<Result<(), Broken>, RegistryError> {
+        let url = session.url("blobs", &self.descriptor.digest.to_string());
+        let size = self.descriptor.size;
+        let from = if ranges { self.written } else { 0 };
+        let range = format!("bytes={from}-");
+        let headers: &[_] = if from > 0 { &[("range", range.as_str())] } else { &[] };
+        let answer = match session.get(&url, headers, stop) {
+            Ok(answer) => answer,
+            // The session has tried often enough.
+            Err(error) => return Err(error),
+        };
+        let start = match answer.status {
+            // The server sends all again: the beginning is there already.
+            200 => 0,
+            206 if from > 0 && range::is_rest(answer.headers("content-range"), from, size) => from,
+            206 | 416 if from > 0 => return Ok(Err(Broken::Range)),
+            206 => {
+                let what = "the server sent a part (206) of what was asked for whole";
+                return Err(RegistryError::document(&url.to_string(), what));
+            }
+            status => return Err(answer.refusal(session.advice(status))),
+        };
+        let length = answer.header("content-length").and_then(|length| length.trim().parse::<u64>().ok());
+        if let Some(length) = length.filter(|length| *length > size - start) {
+            let found = start.saturating_add(length).to_string();
+            return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
+        }
+        let encoding = answer.header("content-encoding").filter(|encoding| *encoding != "identity");
+        self.encoding = encoding.map(super::error::sanitised);
+        self.copy(answer, start, stop)
+    }
+
+    /// Copies an answer whose first byte is the blob's byte `at`.
+    fn copy(
+        &mut self,
+        answer: Answer,
+        mut at: u64,
+        stop: &Stop,
+    ) -> Result<Result<(), Broken>, RegistryError> {
+        let url = answer.url.clone();
+        let size = self.descriptor.size;
+        let mut body = answer.reader();
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let count = match body.read(&mut buffer) {
+                Ok(count) => count,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                // All is there: how it ends does not matter.
+                Err(_) if self.written == size => return Ok(Ok(())),
+                Err(e) => {
+                    stop.check()?;
+                    return Ok(Err(Broken::Off(failure::of_body(&url, e))));
+                }
+            };
+            stop.check()?;
+            if count == 0 && self.written < size {
+                let what = format!("the answer ended after {} of {size} bytes", self.written);
+                let url = url.to_string();
+                return Ok(Err(Broken::Off(RegistryError::Network { url, what, transient: true })));
+            }
+            if count == 0 {
+                return Ok(Ok(()));
+            }
+            let known = self.written.saturating_sub(at).min(count as u64);
+            at += count as u64;
+            if at > size {
+                let found = format!("at least {at}");
+                return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
+            }
+            self.write(&buffer[known as usize..count])?;
+            if self.progress.cancelled() {
+                return Err(RegistryError::Cancelled);
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), RegistryError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let target = || format!("writing blob {}", self.descriptor.digest);
+        self.sink.write_all(bytes).map_err(|source| RegistryError::Write { target: target(), source })?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        self.progress.bytes(bytes.len() as u64);
+        Ok(())
+    }
+}

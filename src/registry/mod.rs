@@ -1,0 +1,66 @@
+//! Pulling from registries (OCI distribution-spec 1.1, and Docker's registries before it).
+//!
+//! ```no_run
+//! use gantry::layer::Silent;
+//! use gantry::registry::{Client, Environment, Options, Platform, Reference};
+//!
+//! let client = Client::new(&Environment::of_process(), Options::default())?;
+//! let alpine: Reference = "alpine:3.22".parse()?;
+//! let platform = Platform { os: "linux".into(), architecture: "arm64".into(), variant: None };
+//! let image = client.resolve(&alpine, &platform, &Silent)?;
+//! let config = client.config(&alpine, &image.image, &platform, &Silent)?;
+//! let layers = client.blobs(&alpine, &image.image.layers, "layers".as_ref(), &Silent)?;
+//! # Ok::<(), gantry::registry::RegistryError>(())
+//! ```
+//!
+//! Goals, in this order: nothing is handed on whose digest and size were not checked; no secret goes anywhere but
+//! to whom it belongs, not into a message either; a bad line, a busy server or an expired token costs time and not
+//! the download; skopeo's choices are ours (platform, credentials, certificates), so that moving over changes no
+//! digest. Synchronous: a few threads and sockets need no runtime. Existing crates were turned down for what they
+//! lack of the above (retrying, resuming, limits, identity tokens) and for an async runtime that they bring.
+//!
+//! | file | is about |
+//! |---|---|
+//! | `client`, `blob`, `blobs` | what is asked for |
+//! | `documents`, `platform` | what manifests and indexes may say, and which image is meant |
+//! | `session`, `challenge`, `token` | being let in |
+//! | `credentials`, `auth_file`, `helper`, `netrc` | who the user is |
+//! | `transport`, `tls`, `proxy`, `retry`, `range`, `watch` | requests and answers, whoever they go to |
+//! | `reference`, `mirror`, `url` | names and places |
+//! | `environment`, `error`, `failure`, `files` | what comes from the process, and what is said to the user |
+
+mod auth_file;
+mod blob;
+mod blobs;
+mod challenge;
+mod client;
+mod credentials;
+mod documents;
+mod environment;
+mod error;
+mod failure;
+mod files;
+mod helper;
+mod mirror;
+mod netrc;
+mod platform;
+mod proxy;
+mod range;
+mod reference;
+mod retry;
+mod session;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod token;
+mod transport;
+mod url;
+mod watch;
+
+pub use client::{Client, Fetched, Options, Resolved};
+pub use environment::{Clock, Environment, SystemClock};
+pub use error::{Kind, RegistryError};
+pub use mirror::Mirror;
+pub use platform::Platform;
+pub use reference::Reference;
+pub use transport::Timeouts;
