@@ -34,6 +34,7 @@ pub mod layer;
 pub mod output;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+pub mod pull;
 pub mod registry;
 pub mod root;
 pub mod spec;

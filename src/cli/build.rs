@@ -20,9 +20,13 @@ use super::Failure;
 use super::progress::Display;
 use crate::assemble::{self, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
-use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory};
+use crate::digest::Digest;
+use crate::image::Descriptor;
+use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory, link_layout};
+use crate::pull::Pull;
+use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, ImageSpec, IndexSpec, RootSpec};
+use crate::spec::{self, ImageSpec, IndexSpec, PullSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -53,10 +57,44 @@ struct Attributes {
 enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
+    /// A docker-archive of an image in a registry.
+    Pull { arguments: Value },
+    /// A blob of an image in a registry.
+    Blob { arguments: BlobArguments },
+    /// A layout of links to blobs.
+    Links { name: String, tag: String, manifest: LinkedManifest, blobs: Vec<LinkedBlob> },
     /// An index of images.
     Index { arguments: Value, format: Value },
     /// An image on top of a root layer.
     Image { arguments: Value, format: Value, root: PathBuf },
+}
+
+/// A blob, as `nix/pull-image.nix` describes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BlobArguments {
+    image_name: String,
+    tls_verify: bool,
+    digest: Digest,
+    size: u64,
+}
+
+/// The manifest of a layout of links.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LinkedManifest {
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    path: PathBuf,
+}
+
+/// A blob of a layout of links.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkedBlob {
+    digest: Digest,
+    path: PathBuf,
 }
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
@@ -101,6 +139,41 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.finish();
             result?;
         }
+        Task::Pull { arguments: pull } => {
+            let spec = PullSpec::from_json(&pull)?;
+            let client = client(spec.tls_verify)?;
+            let reference: Reference = spec.image_name.parse()?;
+            let pull = Pull {
+                client: &client,
+                reference: &reference.with_digest(spec.image_digest),
+                platform: &spec.platform.into(),
+                progress: &display,
+            };
+            let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
+            let result = pull.docker_archive(&out, place, name, &env::temp_dir(), threads(arguments.cores));
+            display.finish();
+            result?;
+        }
+        Task::Blob { arguments: blob } => {
+            let client = client(blob.tls_verify)?;
+            let reference: Reference = blob.image_name.parse()?;
+            // One blob of many platforms: the client asks for it by its digest.
+            let platform = Platform { os: String::new(), architecture: String::new(), variant: None };
+            let pull =
+                Pull { client: &client, reference: &reference, platform: &platform, progress: &display };
+            display.expect(blob.size);
+            let descriptor = Descriptor::new("application/octet-stream", blob.digest, blob.size);
+            let result = pull.blob(&descriptor, &out, place);
+            display.finish();
+            result?;
+        }
+        Task::Links { name, tag, manifest, blobs } => {
+            let mut links: Vec<(Digest, PathBuf)> =
+                blobs.into_iter().map(|blob| (blob.digest, blob.path)).collect();
+            links.push((manifest.digest, manifest.path));
+            let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.size);
+            link_layout(&out, place, (&name, &tag), descriptor, &links)?;
+        }
         Task::Index { arguments: index, format } => {
             let spec = IndexSpec::from_json(&index)?;
             let format = create(spec::Format::from_json(&format)?, &out, place)?;
@@ -110,6 +183,11 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+/// A client in this process's surroundings.
+fn client(tls_verify: bool) -> Result<Client, RegistryError> {
+    Client::new(&Environment::of_process(), Options { tls_verify, ..Options::default() })
 }
 
 /// An image's file or directory, to be written.

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 use crate::assemble::AssembleError;
 use crate::layer::LayerError;
+use crate::pull::PullError;
 use crate::root::RootError;
 
 /// OCI images from Nix store closures.
@@ -48,7 +49,8 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Failure {
         let any: &dyn Any = &error;
         let interrupted = matches!(any.downcast_ref(), Some(RootError::Interrupted))
-            || matches!(any.downcast_ref(), Some(AssembleError::Layer(LayerError::Interrupted)));
+            || matches!(any.downcast_ref(), Some(AssembleError::Layer(LayerError::Interrupted)))
+            || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
             false => Failure::Message(error.to_string()),

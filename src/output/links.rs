@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{OCI_LAYOUT, OutputError, Place, WholeDirectory};
 use crate::digest::Digest;
-use crate::image::{blob_path, layout_index};
 use crate::image::{Descriptor, ImageError};
+use crate::image::{blob_path, layout_index};
 
 /// Why the layout could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -47,7 +47,7 @@ impl OutputError {
 }
 
 /// The contents of the `oci-layout` file.
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Errors on the way to a slot are told as those of layers are.
 fn layer_error(error: OutputError) -> LayerError {

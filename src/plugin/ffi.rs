@@ -83,8 +83,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::task::Task;
 use super::{
-    built_for_nix, json_string, oci_image_documentation, oci_image_nix, platforms_nix, pull_image_documentation,
-    pull_image_nix, system, version,
+    built_for_nix, json_string, oci_image_documentation, oci_image_nix, platforms_nix,
+    pull_image_documentation, pull_image_nix, system, version,
 };
 use crate::spec::{ArgumentError, Step};
 use bridge::{Answer, CheckReport, PathStep};

@@ -18,8 +18,11 @@ pub struct Task {
     pub(super) outcome: Option<Result<String, Failure>>,
     request: Option<Request>,
     shared: Arc<Shared>,
-    running: Option<(JoinHandle<()>, Receiver<Result<String, Failure>>)>,
+    running: Option<Running>,
 }
+
+/// The thread, and where its answer comes from.
+type Running = (JoinHandle<()>, Receiver<Result<String, Failure>>);
 
 /// What both threads see.
 #[derive(Default)]

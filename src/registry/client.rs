@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::blob::Download;
-use super::credentials::{Places, find};
+use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
 use super::mirror::{Mirror, Place, places};
 use super::platform::{Platform, listed};
@@ -196,6 +196,14 @@ impl Client {
         })
     }
 
+    pub(super) fn credentials_for(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<Credentials>, RegistryError> {
+        find(&self.transport.environment, &self.credentials, registry, repository)
+    }
+
     pub(super) fn places(&self, reference: &Reference) -> Vec<Place> {
         places(&self.mirrors, reference)
     }
@@ -226,8 +234,7 @@ impl Client {
         if let Some(session) = lock(&self.sessions).get(place) {
             return Ok(session.clone());
         }
-        let credentials =
-            find(&self.transport.environment, &self.credentials, &place.registry, &place.repository)?;
+        let credentials = self.credentials_for(&place.registry, &place.repository)?;
         let session = Arc::new(Session::open(
             self.transport.clone(),
             &place.host,

@@ -22,7 +22,7 @@
 //! | file | is about |
 //! |---|---|
 //! | `client`, `blob`, `blobs` | what is asked for |
-//! | `documents`, `platform` | what manifests and indexes may say, and which image is meant |
+//! | `documents`, `platform`, `kept` | what manifests and indexes may say, and which image is meant |
 //! | `session`, `challenge`, `token` | being let in |
 //! | `credentials`, `auth_file`, `helper`, `netrc` | who the user is |
 //! | `transport`, `tls`, `proxy`, `retry`, `range`, `watch` | requests and answers, whoever they go to |
@@ -41,6 +41,7 @@ mod error;
 mod failure;
 mod files;
 mod helper;
+mod kept;
 mod mirror;
 mod netrc;
 mod platform;
@@ -60,6 +61,7 @@ mod watch;
 pub use client::{Client, Fetched, Options, Resolved};
 pub use environment::{Clock, Environment, SystemClock};
 pub use error::{Kind, RegistryError};
+pub use kept::{Kept, read};
 pub use mirror::Mirror;
 pub use platform::Platform;
 pub use reference::Reference;

@@ -14,6 +14,13 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl From<crate::spec::Platform> for Platform {
+    fn from(platform: crate::spec::Platform) -> Platform {
+        let crate::spec::Platform { architecture, os, variant } = platform;
+        Platform { os, architecture, variant }
+    }
+}
+
 /// From the most capable down; a machine runs what is below its own.
 const VARIANTS: [(&str, &[&str]); 2] = [("arm", &["v8", "v7", "v6", "v5"]), ("arm64", &["v8"])];
 
