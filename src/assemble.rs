@@ -14,7 +14,7 @@ use crate::closure::layering::{self, LayeringError};
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
-use crate::layer::{self, Encoding, Given, Layer, LayerError, Progress};
+use crate::layer::{self, BlobSink, Encoding, Given, Layer, LayerError, Progress};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
 use crate::spec::{Compression, ImageSpec, IndexSpec, Layering, Owner};
@@ -165,12 +165,7 @@ pub fn write_index(
     let images: Vec<Opened> =
         spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
     let layers: Vec<Layer> = images.iter().flat_map(base_layers).collect();
-    // Nothing is made, so nothing has an owner or a time.
-    let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
-    let shared = Shared { mtime: 0, owner };
-    let blobs = layer::write_layers(&layers, &shared, Compression::None, threads, format.as_mut(), progress)?;
-    let mut records =
-        layers.into_iter().zip(blobs).map(|(layer, blob)| LayerRecord { blob, paths: layer.paths });
+    let mut records = write_given(&layers, threads, progress, format.as_mut())?.into_iter();
     let members = images.into_iter().map(|image| Member {
         layers: records.by_ref().take(image.layers.len()).collect(),
         manifest: image.manifest,
@@ -179,6 +174,36 @@ pub fn write_index(
     });
     let documents = index::documents(spec, members.collect())?;
     Ok(format.finish(&documents)?)
+}
+
+/// Copies the image of a layout to `format`, as it is, under the name `name:tag`.
+pub fn copy(
+    layout: &Path,
+    (name, tag): (&str, &str),
+    threads: usize,
+    progress: &dyn Progress,
+    mut format: Box<dyn Format>,
+) -> Result<(), AssembleError> {
+    let image = base::open(layout, None)?;
+    let records = write_given(&base_layers(&image), threads, progress, format.as_mut())?;
+    let documents = Documents::copied(&image.config_document, image.manifest, &records, name, tag)?;
+    Ok(format.finish(&documents)?)
+}
+
+/// Writes blobs that travel as they are.
+fn write_given(
+    layers: &[Layer],
+    threads: usize,
+    progress: &dyn Progress,
+    sink: &mut dyn BlobSink,
+) -> Result<Vec<LayerRecord>, AssembleError> {
+    // Nothing is made, so nothing has an owner or a time.
+    let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
+    let shared = Shared { mtime: 0, owner };
+    let blobs = layer::write_layers(layers, &shared, Compression::None, threads, sink, progress)?;
+    let records =
+        layers.iter().zip(blobs).map(|(layer, blob)| LayerRecord { blob, paths: layer.paths.clone() });
+    Ok(records.collect())
 }
 
 /// The store layers, and the root layer, on top of the base's.

@@ -33,6 +33,11 @@ impl Digest {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest whose 32 bytes are `bytes`.
     pub const fn from_bytes(bytes: [u8; 32]) -> Digest {
         Digest(bytes)

@@ -127,7 +127,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let surroundings = Surroundings {
                 root: &root,
                 store: &store,
-                threads: threads(arguments.cores),
+                threads: super::threads(arguments.cores),
                 now,
                 progress: &display,
             };
@@ -150,7 +150,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
-            let result = pull.docker_archive(&out, place, name, &env::temp_dir(), threads(arguments.cores));
+            let result =
+                pull.docker_archive(&out, place, name, &env::temp_dir(), super::threads(arguments.cores));
             display.finish();
             result?;
         }
@@ -177,7 +178,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         Task::Index { arguments: index, format } => {
             let spec = IndexSpec::from_json(&index)?;
             let format = create(spec::Format::from_json(&format)?, &out, place)?;
-            let result = assemble::write_index(&spec, threads(arguments.cores), &display, format);
+            let result = assemble::write_index(&spec, super::threads(arguments.cores), &display, format);
             display.finish();
             result?;
         }
@@ -206,11 +207,4 @@ fn attributes_file(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     given.or_else(|| [said, usual].into_iter().flatten().find(|path| path.exists())).ok_or_else(|| {
         Failure::Message("nothing to build: use --attrs FILE with a derivation's .attrs.json".into())
     })
-}
-
-/// Threads: as given, as Nix says (0 means all), or one a core.
-fn threads(given: Option<NonZeroUsize>) -> usize {
-    let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let of_nix = || env::var("NIX_BUILD_CORES").ok()?.parse::<usize>().ok().filter(|&cores| cores > 0);
-    given.map(NonZeroUsize::get).or_else(of_nix).unwrap_or_else(all)
 }

@@ -3,10 +3,14 @@
 
 mod build;
 mod inspect;
+mod prefetch;
 mod progress;
+mod pull;
 mod size;
+mod source;
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,6 +37,10 @@ struct Arguments {
 enum Command {
     /// Build a root layer or an image: the builder of builtins.ociImage's derivations.
     Build(build::Arguments),
+    /// Print a builtins.pullImage call, with the digest that a tag has now.
+    Prefetch(prefetch::Arguments),
+    /// Pull an image from a registry.
+    Pull(pull::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
 }
@@ -63,6 +71,8 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let result = interrupt_flag().and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
+        Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
+        Command::Pull(arguments) => pull::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments),
     });
     match result {
@@ -86,4 +96,11 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// Threads: as given, as Nix says (0 means all), or one a core.
+fn threads(given: Option<NonZeroUsize>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let of_nix = || std::env::var("NIX_BUILD_CORES").ok()?.parse::<usize>().ok().filter(|&cores| cores > 0);
+    given.map(NonZeroUsize::get).or_else(of_nix).unwrap_or_else(all)
 }

@@ -59,7 +59,8 @@ pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, Im
     Ok(Documents { blobs, index: layout, docker_manifest: serde_json::to_vec(&docker)? })
 }
 
-fn manifest(config: &Document, layers: &[LayerRecord]) -> Result<Document, ImageError> {
+/// The manifest of an image that had none.
+pub(super) fn manifest(config: &Document, layers: &[LayerRecord]) -> Result<Document, ImageError> {
     let layers = layers.iter().map(|layer| layer.blob);
     Ok(Document::new(serde_json::to_vec(&Manifest {
         schema_version: 2,

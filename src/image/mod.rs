@@ -149,6 +149,29 @@ impl Documents {
     }
 }
 
+impl Documents {
+    /// Those of a copy, called `name:tag`, of the image with this configuration and manifest.
+    pub fn copied(
+        config: &Document,
+        manifest: Option<(Descriptor, Document)>,
+        layers: &[LayerRecord],
+        name: &str,
+        tag: &str,
+    ) -> Result<Documents, ImageError> {
+        let (media_type, manifest) = match manifest {
+            Some((descriptor, document)) => (descriptor.media_type, document),
+            None => (media::MANIFEST.to_string(), index::manifest(config, layers)?),
+        };
+        let docker_manifest = serde_json::to_vec(&[DockerManifest {
+            config: blob_path(config.digest),
+            repo_tags: Some(vec![format!("{name}:{tag}")]),
+            layers: layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
+        }])?;
+        let index = layout_index(name, tag, manifest.descriptor(&media_type))?;
+        Ok(Documents { blobs: vec![config.clone(), manifest], index, docker_manifest })
+    }
+}
+
 /// Where a blob lies in a layout, and in an archive of one (image-spec, image-layout.md, "Blobs").
 pub fn blob_path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
