@@ -67,6 +67,9 @@ impl Work<'_> {
         let mut left = self.limit;
         let members = self.jobs.iter().filter(|job| !job.again);
         let sizes = members.map(|job| {
+            if self.progress.cancelled() {
+                return Err(DockerArchiveError::Interrupted);
+            }
             let size = (self.open)(job.descriptor).and_then(|mut blob| guess(&mut *blob));
             let size = size.map_err(|e| job.error(e))?.min(left);
             left -= size;
@@ -132,7 +135,8 @@ impl Work<'_> {
         let mut reader = Decompressor::new(blob).map_err(|e| job.error(e))?;
         let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
         let (empty, emptied) = mpsc::channel::<Vec<u8>>();
-        let found = std::thread::scope(|scope| {
+        // Moved in, so that a panic here closes the channel before the writer is waited for.
+        let found = std::thread::scope(move |scope| {
             let writer = scope.spawn(move || {
                 let mut hasher = Hasher::new();
                 for chunk in filled {

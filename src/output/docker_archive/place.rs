@@ -83,8 +83,9 @@ impl<'f> Places<'f> {
         Ok(())
     }
 
-    /// Moves every layer, all of them full, to where it belongs, calling `stop` now and then. Returns where each one's header
-    /// and data begin and how long the data is, and where the last one's padding ends.
+    /// Moves every layer to where it belongs, calling `stop` now and then; all regions are full. Returns
+    /// where each one's header and data begin and how long the data is, and where the last one's padding
+    /// ends.
     pub(super) fn settle(
         &self,
         regions: &[Region],
