@@ -56,6 +56,8 @@ enum End {
     Stall(usize),
     /// The body is repeated without end.
     Endless,
+    /// What follows goes to this port of loopback, and back.
+    Tunnel(u16),
 }
 
 /// What the server answers.
@@ -261,6 +263,18 @@ fn serve(mut stream: impl Read + Write, raw: TcpStream, handler: &Handler, asked
     let reply = handler(&request);
     asked.lock().unwrap().push(request);
     let sent = reply.send(&mut stream);
+    if let (End::Tunnel(port), true) = (reply.end, reply.body.starts_with(b"HTTP/1.1 200")) {
+        let there = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut to, mut from) = (there.try_clone().unwrap(), there);
+        let (mut here, mut back) = (raw.try_clone().unwrap(), raw.try_clone().unwrap());
+        let up = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut here, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut from, &mut back);
+        let _ = back.shutdown(Shutdown::Both);
+        let _ = up.join();
+    }
     if sent.is_ok() && matches!(reply.end, End::Stall(_)) {
         // Until the client goes away.
         while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
@@ -286,7 +300,8 @@ impl Authority {
         let folder = Folder::new();
         let at = |name: &str| folder.join(name).display().to_string();
         openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=authority -days 2 -keyout {} -out {}",
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={} -days 2 -keyout {} -out {}",
+            folder.path().file_name().unwrap().display(),
             at("ca.key"),
             at("ca.crt")
         ));
@@ -528,4 +543,12 @@ pub fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A proxy that answers CONNECT with this status and, if that is 200, leads to a port of loopback.
+pub fn tunnel(port: u16, status: u16) -> Server {
+    Server::start(move |asked| {
+        assert_eq!(asked.method, "CONNECT");
+        Reply { end: End::Tunnel(port), ..Reply::raw(format!("HTTP/1.1 {status} Whatever\r\n\r\n")) }
+    })
 }
