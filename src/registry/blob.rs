@@ -88,11 +88,8 @@ impl<'a> Download<'a> {
         let from = if ranges { self.written } else { 0 };
         let range = format!("bytes={from}-");
         let headers: &[_] = if from > 0 { &[("range", range.as_str())] } else { &[] };
-        let answer = match session.get(&url, headers, stop) {
-            Ok(answer) => answer,
-            // The session has tried often enough.
-            Err(error) => return Err(error),
-        };
+        // What is still an error then has been tried often enough.
+        let answer = session.get(&url, headers, stop)?;
         let start = match answer.status {
             // The server sends all again: the beginning is there already.
             200 => 0,
@@ -133,7 +130,8 @@ impl<'a> Download<'a> {
                 Err(_) if self.written == size => return Ok(Ok(())),
                 Err(e) => {
                     stop.check()?;
-                    return Ok(Err(Broken::Off(failure::of_body(&url, e))));
+                    let error = failure::of_body(&url, e);
+                    return if error.is_transient() { Ok(Err(Broken::Off(error))) } else { Err(error) };
                 }
             };
             stop.check()?;

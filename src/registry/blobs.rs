@@ -45,10 +45,10 @@ impl Client {
         let failed = Mutex::new(None);
         watched(&self.transport, progress, |stop| {
             let worker = || {
-                while let Some(descriptor) = distinct.get(next.fetch_add(1, Ordering::Relaxed))
-                    && !stop.is_stopped()
-                {
-                    progress.layer(next.load(Ordering::Relaxed).min(distinct.len()) - 1, distinct.len());
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(descriptor) = distinct.get(index).filter(|_| !stop.is_stopped()) else { return };
+                    progress.layer(index, distinct.len());
                     if let Err(error) = self.blob_to_file(&places, descriptor, folder, progress, stop) {
                         // The first error is the cause of the others.
                         lock(&failed).get_or_insert(error);

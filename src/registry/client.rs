@@ -143,7 +143,7 @@ impl Client {
                     return Err(RegistryError::document(&object, "it is an index"));
                 };
                 check_image(image, &object)?;
-                let image = image.clone();
+                let image = Manifest::clone(image);
                 Ok(Resolved { index, manifest, image })
             })
         })

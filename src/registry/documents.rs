@@ -44,7 +44,7 @@ const LAYERS: [&str; 10] = [
 /// A document that names others.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Document {
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     Index(Vec<Offer>),
 }
 
@@ -140,13 +140,13 @@ pub(super) fn parse(
         false => {
             let raw: RawManifest = typed(bytes).map_err(refuse)?;
             let descriptor = |raw: RawDescriptor| raw.offer().descriptor;
-            Document::Manifest(Manifest {
+            Document::Manifest(Box::new(Manifest {
                 schema_version: 2,
                 media_type: Some(media_type.clone()),
                 config: descriptor(raw.config),
                 layers: raw.layers.into_iter().map(descriptor).collect(),
                 annotations: BTreeMap::new(),
-            })
+            }))
         }
     };
     Ok((media_type, document))

@@ -41,20 +41,20 @@ pub(super) fn of(url: &Url, error: ureq::Error) -> Failure {
 }
 
 fn of_tls(url: &Url, error: &rustls::Error) -> Failure {
-    let certificate = matches!(
-        error,
-        rustls::Error::InvalidCertificate(_)
-            | rustls::Error::NoCertificatesPresented
-            | rustls::Error::InvalidCertRevocationList(_)
-    );
-    let advice = match certificate {
-        true => {
-            "; trust its CA with SSL_CERT_FILE or in /etc/containers/certs.d/HOST/ca.crt (it needs version 3 and \
+    use rustls::{CertificateError::*, Error::*};
+    let advice = match error {
+        InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "its time is over, or this machine's clock is wrong"
+        }
+        InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => "it is for another host",
+        InvalidCertificate(_) => {
+            "trust its CA with SSL_CERT_FILE or in /etc/containers/certs.d/HOST/ca.crt (which needs version 3, and \
              the server's certificate a subjectAltName), or turn verification off"
         }
-        false => "",
+        _ => "",
     };
-    let what = format!("TLS: {error}{advice}");
+    let certificate = matches!(error, InvalidCertificate(_) | NoCertificatesPresented);
+    let what = format!("TLS: {error}{}{advice}", if advice.is_empty() { "" } else { "; " });
     Failure { error: RegistryError::Network { url: url.to_string(), what, transient: false }, certificate }
 }
 

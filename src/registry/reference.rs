@@ -1,8 +1,8 @@
 //! Where an image is: `[docker://][HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST]`.
 //!
 //! Grammar and Docker Hub's rules are those of <https://github.com/distribution/reference> (regexp.go,
-//! normalize.go): a first part without dot, colon or capital that is not `localhost` is no host but a
-//! part of a name on docker.io, whose images of one part are in `library/`.
+//! normalize.go): a first part without dot or colon that is not `localhost` is no host but a part of a
+//! name on docker.io, whose images of one part are in `library/`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -155,8 +155,9 @@ impl FromStr for Reference {
     }
 }
 
+/// Without Go's rule that a capital makes a host: in lower case, as hosts are kept, it would be none.
 fn looks_like_host(first: &str) -> bool {
-    first == "localhost" || first.contains(['.', ':', '[']) || first.bytes().any(|b| b.is_ascii_uppercase())
+    first.eq_ignore_ascii_case("localhost") || first.contains(['.', ':', '['])
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -227,6 +228,8 @@ mod tests {
             ("192.168.1.1/repo", "192.168.1.1/repo"),
             ("GHCR.io/team/app", "ghcr.io/team/app"),
             ("Uppercase:tag", ""),
+            ("Uppercase/app", ""),
+            ("LOCALHOST/app", "localhost/app"),
             ("test:5000/repo", "test:5000/repo"),
             ("team/a__b--c.d", "docker.io/team/a__b--c.d"),
         ] {

@@ -33,13 +33,40 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// A plain one, for everybody.
     pub fn start() -> Registry {
+        Registry::with("", "")
+    }
+
+    /// One that knows the user `user` with the password `secret` alone.
+    pub fn with_password() -> Registry {
+        // htpasswd -nbB user secret
+        let line = "user:$2y$05$ueQf2XeaxW33GlO3bSnZ3eqXXgGS9lPL4/aoGk7y/PjjdhODfSu9W\n";
+        Registry::with(line, "auth: { htpasswd: { realm: test, path: HTPASSWD } }\n")
+    }
+
+    /// One that sends everybody to a token server, and then takes whatever token they bring.
+    pub fn with_tokens(realm: &str) -> Registry {
+        Registry::with("", &format!("auth: {{ silly: {{ realm: \"{realm}\", service: test }} }}\n"))
+    }
+
+    /// One with TLS; if an authority is given, for clients with a certificate of that.
+    pub fn with_tls(chain: &Path, key: &Path, clients: Option<&Path>) -> Registry {
+        let clients = clients.map(|root| format!(", clientcas: [{}]", root.display())).unwrap_or_default();
+        let tls = format!("  tls: {{ certificate: {}, key: {}{clients} }}\n", chain.display(), key.display());
+        Registry::with("", &tls)
+    }
+
+    /// With these lines after the section `http`, where HTPASSWD stands for a file of the other lines.
+    fn with(passwords: &str, lines: &str) -> Registry {
         let folder = Folder::new();
+        let passwords = folder.write("htpasswd", passwords);
+        let lines = lines.replace("HTPASSWD", &passwords.display().to_string());
         // A port that was free a moment ago; another try if somebody took it.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
             let config = format!(
-                "version: 0.1\nlog: {{ level: info }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+                "version: 0.1\nlog: {{ level: info }}\nstorage:\n  filesystem: {{ rootdirectory: {} }}\nhttp:\n  addr: 127.0.0.1:{port}\n{lines}",
                 folder.join("data").display()
             );
             let config = folder.write("config.yml", config);

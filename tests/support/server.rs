@@ -1,22 +1,23 @@
-//! An HTTP server that says whatever a test wants, and remembers what it was asked; and a registry client in
-//! surroundings of the test's own. Time there only passes when somebody sleeps, at once.
+//! An HTTP server that says whatever a test wants, and remembers what it was asked; and what tests of clients
+//! need besides.
 
-use std::collections::BTreeMap;
+mod authority;
+mod content;
+mod world;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use gantry::digest::Digest;
-use gantry::image::{Descriptor, media};
-use gantry::registry::{Client, Clock, Environment, Options, Reference, Timeouts};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Folder, output};
+pub use authority::{Authority, Certificate};
+pub use content::{Content, app, descriptor, names};
+pub use world::{BASIC, World};
 
 /// What the server was asked.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ enum End {
     Stall(usize),
     /// The body is repeated without end.
     Endless,
+    /// What follows goes to this port of loopback, and back.
+    Tunnel(u16),
 }
 
 /// What the server answers.
@@ -131,8 +134,10 @@ impl Reply {
             _ => &self.body[..],
         };
         to.write_all(part)?;
-        while self.end == End::Endless {
-            to.write_all(part)?;
+        if self.end == End::Endless {
+            loop {
+                to.write_all(part)?;
+            }
         }
         to.flush()
     }
@@ -261,6 +266,18 @@ fn serve(mut stream: impl Read + Write, raw: TcpStream, handler: &Handler, asked
     let reply = handler(&request);
     asked.lock().unwrap().push(request);
     let sent = reply.send(&mut stream);
+    if let (End::Tunnel(port), true) = (reply.end, reply.body.starts_with(b"HTTP/1.1 200")) {
+        let there = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut to, mut from) = (there.try_clone().unwrap(), there);
+        let (mut here, mut back) = (raw.try_clone().unwrap(), raw.try_clone().unwrap());
+        let up = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut here, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut from, &mut back);
+        let _ = back.shutdown(Shutdown::Both);
+        let _ = up.join();
+    }
     if sent.is_ok() && matches!(reply.end, End::Stall(_)) {
         // Until the client goes away.
         while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
@@ -271,261 +288,10 @@ fn serve(mut stream: impl Read + Write, raw: TcpStream, handler: &Handler, asked
     {}
 }
 
-/// An authority of the test's own, made with openssl.
-pub struct Authority {
-    folder: Folder,
-}
-
-pub struct Certificate {
-    pub chain: PathBuf,
-    pub key: PathBuf,
-}
-
-impl Authority {
-    pub fn new() -> Authority {
-        let folder = Folder::new();
-        let at = |name: &str| folder.join(name).display().to_string();
-        openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=authority -days 2 -keyout {} -out {}",
-            at("ca.key"),
-            at("ca.crt")
-        ));
-        Authority { folder }
-    }
-
-    /// The authority's own certificate.
-    pub fn root(&self) -> PathBuf {
-        self.folder.join("ca.crt")
-    }
-
-    /// A certificate for `name` (`IP:127.0.0.1`, `DNS:x.test`) that is good for `days`.
-    pub fn certificate(&self, name: &str, days: i32) -> Certificate {
-        let stem = name.replace([':', '.', '/'], "-") + &days.to_string();
-        let at = |end: &str| self.folder.join(format!("{stem}.{end}")).display().to_string();
-        self.folder.write(&format!("{stem}.ext"), format!("subjectAltName={name}\n"));
-        openssl(&format!(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout {} -out {}",
-            at("key"),
-            at("csr")
-        ));
-        let ca = |end: &str| self.folder.join(format!("ca.{end}")).display().to_string();
-        // A certificate of yesterday: openssl takes negative days.
-        openssl(&format!(
-            "x509 -req -in {} -CA {} -CAkey {} -days {days} -extfile {} -out {} -set_serial {}",
-            at("csr"),
-            ca("crt"),
-            ca("key"),
-            at("ext"),
-            at("crt"),
-            days + 1000
-        ));
-        Certificate { chain: at("crt").into(), key: at("key").into() }
-    }
-}
-
-fn openssl(arguments: &str) {
-    output("openssl", &arguments.split(' ').collect::<Vec<_>>());
-}
-
-/// Time that passes only by sleeping, and sleeping that takes no time.
-pub struct TestClock {
-    now: Mutex<SystemTime>,
-    slept: Mutex<Vec<Duration>>,
-}
-
-impl TestClock {
-    pub fn advance(&self, by: Duration) {
-        *self.now.lock().unwrap() += by;
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> SystemTime {
-        *self.now.lock().unwrap()
-    }
-
-    fn sleep(&self, time: Duration, _stop: &dyn Fn() -> bool) {
-        self.slept.lock().unwrap().push(time);
-        self.advance(time);
-    }
-}
-
-/// A client's surroundings.
-pub struct World {
-    pub folder: Folder,
-    pub environment: Environment,
-    pub options: Options,
-    pub clock: Arc<TestClock>,
-    warnings: Arc<Mutex<Vec<String>>>,
-}
-
-impl World {
-    pub fn new() -> World {
-        let folder = Folder::new();
-        let clock = Arc::new(TestClock { now: Mutex::new(SystemTime::now()), slept: Mutex::default() });
-        let warnings = Arc::new(Mutex::new(Vec::new()));
-        let heard = warnings.clone();
-        let environment = Environment {
-            variables: BTreeMap::from([("PATH".to_string(), std::env::var("PATH").unwrap())]),
-            home: Some(folder.join("home")),
-            uid: 1000,
-            root: folder.join("root"),
-            clock: clock.clone(),
-            warn: Arc::new(move |text| heard.lock().unwrap().push(text.to_string())),
-        };
-        let second = Duration::from_secs(1);
-        let timeouts = Timeouts { connect: 5 * second, answer: 5 * second, idle: 5 * second };
-        World { folder, environment, options: Options { timeouts, ..Options::default() }, clock, warnings }
-    }
-
-    pub fn client(&self) -> Client {
-        Client::new(&self.environment, self.options.clone()).unwrap()
-    }
-
-    /// With a variable.
-    pub fn variable(mut self, name: &str, value: impl ToString) -> World {
-        self.environment.variables.insert(name.to_string(), value.to_string());
-        self
-    }
-
-    /// With trust in an authority.
-    pub fn trusting(self, authority: &Authority) -> World {
-        let root = authority.root().display().to_string();
-        self.variable("SSL_CERT_FILE", root)
-    }
-
-    /// With `user` and `secret` for a host, as `podman login` keeps them.
-    pub fn logged_in(self, host: &str) -> World {
-        self.auth(json!({ "auths": { host: { "auth": "dXNlcjpzZWNyZXQ=" } } }))
-    }
-
-    pub fn auth(self, file: Value) -> World {
-        let path = self.folder.write("auth.json", file.to_string()).display().to_string();
-        self.variable("REGISTRY_AUTH_FILE", path)
-    }
-
-    pub fn warnings(&self) -> Vec<String> {
-        self.warnings.lock().unwrap().clone()
-    }
-
-    /// What was slept, in seconds.
-    pub fn slept(&self) -> Vec<f64> {
-        self.clock.slept.lock().unwrap().iter().map(Duration::as_secs_f64).collect()
-    }
-}
-
-/// The header that user and secret make.
-pub const BASIC: &str = "Basic dXNlcjpzZWNyZXQ=";
-
-/// Manifests and blobs of the repository `app`.
-#[derive(Default, Clone)]
-pub struct Content {
-    manifests: BTreeMap<String, (String, Vec<u8>)>,
-    blobs: BTreeMap<String, Vec<u8>>,
-}
-
-impl Content {
-    /// An image `latest` of these layers, and its manifest's digest.
-    pub fn image(layers: &[&[u8]]) -> (Content, Digest) {
-        let mut content = Content::default();
-        let digest = content.add_image(layers, json!({}));
-        (content, digest)
-    }
-
-    /// Adds an image as `latest`, whose configuration says these things, too.
-    pub fn add_image(&mut self, layers: &[&[u8]], config: Value) -> Digest {
-        let layers: Vec<Value> = layers.iter().map(|layer| self.blob(media::LAYER, layer)).collect();
-        let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
-        let mut whole = json!({ "os": "linux", "architecture": "amd64", "rootfs": { "type": "layers", "diff_ids": diff_ids } });
-        whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
-        let config = self.blob(media::CONFIG, whole.to_string().as_bytes());
-        self.manifest(
-            "latest",
-            media::MANIFEST,
-            json!({
-                "schemaVersion": 2, "mediaType": media::MANIFEST, "config": config, "layers": layers,
-            }),
-        )
-    }
-
-    /// Adds a blob; its descriptor.
-    pub fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Value {
-        let digest = Digest::of(bytes).to_string();
-        self.blobs.insert(digest.clone(), bytes.to_vec());
-        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
-    }
-
-    /// Adds a manifest, under its digest and a tag.
-    pub fn manifest(&mut self, tag: &str, media_type: &str, document: Value) -> Digest {
-        self.bytes(tag, media_type, document.to_string().into_bytes())
-    }
-
-    pub fn bytes(&mut self, tag: &str, media_type: &str, bytes: Vec<u8>) -> Digest {
-        let digest = Digest::of(&bytes);
-        for name in [tag.to_string(), digest.to_string()] {
-            self.manifests.insert(name, (media_type.to_string(), bytes.clone()));
-        }
-        digest
-    }
-
-    /// The bytes of a manifest.
-    pub fn manifest_size(&self, digest: Digest) -> usize {
-        self.manifests[&digest.to_string()].1.len()
-    }
-
-    /// Changes a manifest, but not its names.
-    pub fn tamper_manifest(&mut self, name: &str, change: impl Fn(&mut Vec<u8>)) {
-        change(&mut self.manifests.get_mut(name).unwrap().1);
-    }
-
-    pub fn tamper_blob(&mut self, digest: Digest, change: impl Fn(&mut Vec<u8>)) {
-        change(self.blobs.get_mut(&digest.to_string()).unwrap());
-    }
-
-    /// What an honest registry answers.
-    pub fn answer(&self, asked: &Asked) -> Reply {
-        let path = asked.path.split('?').next().unwrap();
-        if path == "/v2/" {
-            return Reply::new(200);
-        }
-        if let Some((media_type, bytes)) =
-            path.strip_prefix("/v2/app/manifests/").and_then(|name| self.manifests.get(name))
-        {
-            return Reply::new(200).header("Content-Type", media_type).body(bytes);
-        }
-        let Some(blob) = path.strip_prefix("/v2/app/blobs/").and_then(|digest| self.blobs.get(digest)) else {
-            return Reply::new(404)
-                .json(json!({ "errors": [{ "code": "MANIFEST_UNKNOWN", "message": "manifest unknown" }] }));
-        };
-        match asked.from() {
-            Some(from) => Reply::new(206)
-                .header("Content-Range", format!("bytes {from}-{}/{}", blob.len() - 1, blob.len()))
-                .body(&blob[from..]),
-            None => Reply::new(200).body(blob),
-        }
-    }
-
-    pub fn serve(self) -> Server {
-        Server::start(move |asked| self.answer(asked))
-    }
-}
-
-/// `app:latest` there.
-pub fn app(server: &Server) -> Reference {
-    format!("{}/app", server.host()).parse().unwrap()
-}
-
-/// A descriptor of bytes.
-pub fn descriptor(bytes: &[u8]) -> Descriptor {
-    Descriptor::new(media::LAYER, Digest::of(bytes), bytes.len() as u64)
-}
-
-/// The names in a folder.
-pub fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+/// A proxy that answers CONNECT with this status and, if that is 200, leads to a port of loopback.
+pub fn tunnel(port: u16, status: u16) -> Server {
+    Server::start(move |asked| {
+        assert_eq!(asked.method, "CONNECT");
+        Reply { end: End::Tunnel(port), ..Reply::raw(format!("HTTP/1.1 {status} Whatever\r\n\r\n")) }
+    })
 }

@@ -1,0 +1,391 @@
+//! Bad lines and busy servers: what is tried again, and how a download goes on. (The table of numbers is in
+//! registry_lies.rs.)
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use gantry::layer::{Progress, Silent};
+use gantry::registry::{Client, Kind, RegistryError};
+use support::Folder;
+use support::server::{Asked, Content, Reply, Server, World, app, descriptor, names};
+
+/// A registry that answers as `special` says, and honestly where that says nothing. It is told how many requests
+/// were not pings, this one included.
+fn unless(
+    content: Content,
+    special: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+) -> Server {
+    let count = AtomicUsize::new(0);
+    Server::start(move |asked| match asked.path.as_str() {
+        "/v2/" => Reply::new(200),
+        _ => {
+            special(asked, count.fetch_add(1, Ordering::Relaxed) + 1).unwrap_or_else(|| content.answer(asked))
+        }
+    })
+}
+
+/// 3 MB that are no two alike.
+fn layer() -> Vec<u8> {
+    (0u32..750_000).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+fn pull(client: &Client, server: &Server, layer: &[u8]) -> Result<Vec<u8>, RegistryError> {
+    let mut sink = Vec::new();
+    client.blob(&app(server), &descriptor(layer), &mut sink, &Silent).map(|()| sink)
+}
+
+#[test]
+fn busy_servers_are_asked_again_when_they_say() {
+    let soon = time::OffsetDateTime::from(SystemTime::now() + Duration::from_secs(30));
+    let soon = soon.format(&time::format_description::well_known::Rfc2822).unwrap().replace("+0000", "GMT");
+    for (retry_after, waits) in [
+        ("1", 1.0..=1.0),
+        ("99999999", 60.0..=60.0),
+        (soon.as_str(), 27.0..=30.0),
+        ("-1", 1.0..=1.5),
+        ("junk", 1.0..=1.5),
+    ] {
+        let said = retry_after.to_string();
+        let server = unless(Content::image(&[]).0, move |_, number| {
+            (number == 1).then(|| Reply::new(429).header("Retry-After", &said))
+        });
+        let world = World::new();
+        world.client().manifest(&app(&server), &Silent).unwrap();
+        assert!(
+            world.slept().len() == 1 && waits.contains(&world.slept()[0]),
+            "{retry_after}: {:?}",
+            world.slept()
+        );
+    }
+    for status in [408, 500, 502, 503, 504, 499, 522, 524] {
+        let server =
+            unless(Content::image(&[]).0, move |_, number| (number <= 2).then(|| Reply::new(status)));
+        let world = World::new();
+        world.client().manifest(&app(&server), &Silent).unwrap();
+        assert_eq!(world.slept().len(), 2);
+    }
+}
+
+#[test]
+fn busy_servers_are_not_asked_for_ever() {
+    let limit =
+        br#"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}"#;
+    for (status, body) in [(500, &b"oops"[..]), (429, limit)] {
+        let server = unless(Content::default(), move |_, _| Some(Reply::new(status).body(body)));
+        let world = World::new();
+        let error = world.client().manifest(&app(&server), &Silent).unwrap_err();
+        assert_eq!((error.kind(), server.asked().len(), world.slept().len()), (Kind::Environment, 5, 4));
+        let says = if status == 429 {
+            "You have reached your pull rate limit. (TOOMANYREQUESTS); log in"
+        } else {
+            "oops"
+        };
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    for status in [400, 404, 405] {
+        let server = unless(Content::default(), move |_, _| Some(Reply::new(status)));
+        assert!(World::new().client().manifest(&app(&server), &Silent).is_err());
+        assert_eq!(server.asked().len(), 1);
+    }
+}
+
+#[test]
+fn cut_manifests_are_asked_for_again() {
+    let (content, digest) = Content::image(&[]);
+    let broken = content.clone();
+    let server = unless(content, move |asked, number| match number {
+        1 => Some(Reply::raw("")),
+        2 => Some(broken.answer(asked).cut(20)),
+        _ => None,
+    });
+    assert_eq!(World::new().client().manifest(&app(&server), &Silent).unwrap().digest, digest);
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[test]
+fn cut_blobs_go_on_where_they_were() {
+    let layer = layer();
+    let (content, _) = Content::image(&[&layer]);
+    let broken = content.clone();
+    // Cut 12 times: more than there are tries, but each time with a good piece gained.
+    let server = unless(content, move |asked, number| {
+        let left = 3_000_000 - asked.from().unwrap_or(0);
+        (number <= 2).then(|| broken.answer(asked).cut(left.min(1_200_000)))
+    });
+    assert!(pull(&World::new().client(), &server, &layer).unwrap() == layer);
+    let from: Vec<_> = server.asked().iter().map(Asked::from).collect();
+    assert_eq!(from, [None, Some(1_200_000), Some(2_400_000)]);
+}
+
+#[test]
+fn cut_blobs_are_never_spliced_wrongly() {
+    let layer = layer();
+    let (content, _) = Content::image(&[&layer]);
+    let rest = |status: u16, from: usize| Reply::new(status).body(&layer[from..]);
+    let range = |reply: Reply, range: &str| reply.header("Content-Range", range);
+    let second = 1_000_000;
+    for (name, reply, requests) in [
+        ("right", range(rest(206, second), "bytes 1000000-2999999/3000000"), 2),
+        ("right, total unknown", range(rest(206, second), "bytes 1000000-2999999/*"), 2),
+        ("all of it", rest(200, 0), 2),
+        ("wrong start", range(rest(206, second + 1), "bytes 1000001-2999999/3000000"), 3),
+        ("wrong total", range(rest(206, second), "bytes 1000000-2999999/3000001"), 3),
+        ("no range", rest(206, second), 3),
+        ("two ranges", range(range(rest(206, second), "bytes 1000000-2999999/3000000"), "bytes 0-1/2"), 3),
+        ("multipart", rest(206, second).header("Content-Type", "multipart/byteranges; boundary=x"), 3),
+        ("not satisfiable", range(Reply::new(416), "bytes */3000000"), 3),
+    ] {
+        let (broken, reply) = (content.clone(), reply.clone());
+        let server = unless(content.clone(), move |asked, number| match number {
+            1 => Some(broken.answer(asked).cut(second)),
+            2 => Some(reply.clone()),
+            _ => None,
+        });
+        assert!(pull(&World::new().client(), &server, &layer).unwrap() == layer, "{name}");
+        let from: Vec<_> = server.asked().iter().map(Asked::from).collect();
+        assert_eq!(from, [None, Some(second), None][..requests], "{name}");
+    }
+    // Right by its words, and other bytes: the digest tells.
+    let mut other = layer[second..].to_vec();
+    other[0] ^= 1;
+    let lie = range(Reply::new(206).body(other), "bytes 1000000-2999999/3000000");
+    let broken = content.clone();
+    let server = unless(content, move |asked, number| {
+        Some(if number == 1 { broken.answer(asked).cut(second) } else { lie.clone() })
+    });
+    assert!(matches!(pull(&World::new().client(), &server, &layer), Err(RegistryError::Digest { .. })));
+    // A part of what was asked for whole.
+    let server = unless(Content::default(), |_, _| {
+        Some(Reply::new(206).header("Content-Range", "bytes 0-1/2").body("ab"))
+    });
+    assert!(matches!(pull(&World::new().client(), &server, b"ab"), Err(RegistryError::Document { .. })));
+}
+
+#[test]
+fn a_download_goes_on_at_a_new_place() {
+    // Signed URLs run out: each time the registry is asked again.
+    let layer = layer();
+    let (content, _) = Content::image(&[&layer]);
+    let count = AtomicUsize::new(0);
+    let (blob, far) = (layer.clone(), content.clone());
+    let cdn = Server::start(move |asked| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        if !asked.path.ends_with(&format!("signature={}", number + 1)) {
+            return Reply::new(403);
+        }
+        let path = format!("/v2/app/blobs/{}", descriptor(&blob).digest);
+        let reply = far.answer(&Asked { path, ..asked.clone() });
+        if number == 0 { reply.cut(1_000_000) } else { reply }
+    });
+    let target = cdn.url("/blob?signature=");
+    let server = unless(content, move |_, number| Some(Reply::redirect(format!("{target}{number}"))));
+    assert!(pull(&World::new().client(), &server, &layer).unwrap() == layer);
+    assert_eq!(cdn.asked()[1].from(), Some(1_000_000));
+}
+
+#[test]
+fn stalled_downloads_go_on() {
+    let layer = layer();
+    let (content, _) = Content::image(&[&layer]);
+    let broken = content.clone();
+    let server = unless(content, move |asked, number| match number {
+        1 => Some(broken.answer(asked).stall(500_000)),
+        2 => Some(Reply::raw("HTTP/1.1 200").stall(4)),
+        _ => None,
+    });
+    let mut world = World::new();
+    world.options.timeouts.idle = Duration::from_millis(150);
+    world.options.timeouts.answer = Duration::from_millis(300);
+    assert!(pull(&world.client(), &server, &layer).unwrap() == layer);
+    let from: Vec<_> = server.asked().iter().map(Asked::from).collect();
+    assert_eq!(from, [None, Some(500_000), Some(500_000)]);
+}
+
+/// Progress that is cancelled when so many bytes are there, or when told.
+#[derive(Default)]
+struct Cancelled {
+    bytes: AtomicU64,
+    now: AtomicBool,
+}
+
+impl Progress for Cancelled {
+    fn layer(&self, _: usize, _: usize) {}
+    fn bytes(&self, count: u64) {
+        self.bytes.fetch_add(count, Ordering::Relaxed);
+    }
+    fn cancelled(&self) -> bool {
+        self.now.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn stalled_downloads_end_when_cancelled() {
+    let layer = layer();
+    let (content, _) = Content::image(&[&layer]);
+    for stall in [Some(500_000), None] {
+        let broken = content.clone();
+        let server = unless(content.clone(), move |asked, _| match stall {
+            Some(at) => Some(broken.answer(asked).stall(at)),
+            None => Some(Reply::raw("HTTP/1.1 200 OK").stall(9)),
+        });
+        let progress = Arc::new(Cancelled::default());
+        let asked = progress.clone();
+        let cancelled_at = std::thread::spawn(move || {
+            while asked.bytes.load(Ordering::Relaxed) < stall.unwrap_or(0) as u64 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            asked.now.store(true, Ordering::Relaxed);
+            Instant::now()
+        });
+        let folder = Folder::new();
+        let world = World::new();
+        let found = world.client().blobs(&app(&server), &[descriptor(&layer)], folder.path(), &*progress);
+        let late = cancelled_at.join().unwrap().elapsed();
+        assert!(matches!(found, Err(RegistryError::Cancelled)), "{found:?}");
+        assert!(late < Duration::from_millis(200), "{late:?}");
+        assert!(names(folder.path()).is_empty() && world.slept().is_empty());
+    }
+}
+
+#[test]
+fn one_failure_ends_the_other_downloads() {
+    let (bad, good) = (vec![1; 1000], layer());
+    let (content, _) = Content::image(&[&bad, &good]);
+    let (broken, path) = (content.clone(), format!("/v2/app/blobs/{}", descriptor(&good).digest));
+    let server = unless(content, move |asked, _| match asked.path == path {
+        true => Some(broken.answer(asked).stall(1000)),
+        false => Some(Reply::new(404)),
+    });
+    let folder = Folder::new();
+    let start = Instant::now();
+    let error = World::new()
+        .client()
+        .blobs(&app(&server), &[descriptor(&good), descriptor(&bad)], folder.path(), &Silent)
+        .unwrap_err();
+    assert!(matches!(error, RegistryError::Status { status: 404, .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(4) && names(folder.path()).is_empty());
+}
+
+#[test]
+fn lengths_that_lie() {
+    let layer = vec![7; 1000];
+    let chunked = |head: &str| {
+        Reply::raw(format!("HTTP/1.1 200 OK\r\n{head}\r\n3e8\r\n{}\r\n0\r\n\r\n", "\u{7}".repeat(1000)))
+    };
+    for (name, reply, right) in [
+        ("chunked", chunked("Transfer-Encoding: chunked\r\n"), true),
+        ("too long", Reply::new(200).header("Content-Length", 2000).body(&layer), false),
+        ("too short", Reply::new(200).header("Content-Length", 500).body(&layer), false),
+        ("negative", Reply::new(200).header("Content-Length", -1).body(&layer), false),
+        (
+            "two that differ",
+            Reply::new(200).header("Content-Length", 1000).header("Content-Length", 999).body(&layer),
+            false,
+        ),
+        (
+            "endless chunk",
+            Reply::raw(format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}",
+                "\u{7}".repeat(1000)
+            )),
+            false,
+        ),
+        ("no number", Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), false),
+        ("no HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), false),
+    ] {
+        let server = unless(Content::default(), move |_, _| Some(reply.clone()));
+        let found = pull(&World::new().client(), &server, &layer);
+        assert_eq!(found.is_ok(), right, "{name}: {found:?}");
+    }
+    // Both framings: RFC 9112 (6.3) lets chunks win; whatever comes of it is checked.
+    let both = chunked("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n");
+    let server = unless(Content::default(), move |_, _| Some(both.clone()));
+    if let Ok(found) = pull(&World::new().client(), &server, &layer) {
+        assert_eq!(found, layer);
+    }
+}
+
+#[test]
+fn encoded_blobs_are_judged_by_their_raw_bytes() {
+    let layer = vec![7; 1000];
+    for (body, right) in [(layer.clone(), true), (vec![8; 1000], false)] {
+        let server = unless(Content::default(), move |asked, _| {
+            assert_eq!(asked.header("accept-encoding"), Some("identity"));
+            Some(Reply::new(200).header("Content-Encoding", "gzip").body(&body))
+        });
+        let found = pull(&World::new().client(), &server, &layer);
+        assert_eq!(found.is_ok(), right);
+        if let Err(error) = found {
+            assert!(error.to_string().contains("sent with Content-Encoding gzip"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn floods_of_headers() {
+    let many: String = (0..10_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    for headers in [many, format!("X: {}\r\n", "y".repeat(32 << 20))] {
+        let reply = Reply::raw(format!("HTTP/1.1 200 OK\r\n{headers}\r\n"));
+        let server = unless(Content::default(), move |_, _| Some(reply.clone()));
+        let error = World::new().client().manifest(&app(&server), &Silent).unwrap_err();
+        assert!(matches!(error, RegistryError::Network { .. }), "{error}");
+        assert_eq!(server.asked().len(), 1, "{error}");
+    }
+}
+
+#[test]
+fn four_blobs_at_once_and_no_more() {
+    let layers: Vec<Vec<u8>> = (0..12).map(|number| vec![number; 100]).collect();
+    let content = Content::image(&layers.iter().map(Vec::as_slice).collect::<Vec<_>>()).0;
+    let (running, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let peak = most.clone();
+    let server = unless(content.clone(), move |asked, _| {
+        peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(60));
+        running.fetch_sub(1, Ordering::SeqCst);
+        Some(content.answer(asked))
+    });
+    let folder = Folder::new();
+    let descriptors: Vec<_> = layers.iter().map(|layer| descriptor(layer)).collect();
+    struct Told(Mutex<Vec<(usize, usize)>>);
+    impl Progress for Told {
+        fn layer(&self, index: usize, count: usize) {
+            self.0.lock().unwrap().push((index, count));
+        }
+        fn bytes(&self, _: u64) {}
+        fn cancelled(&self) -> bool {
+            false
+        }
+    }
+    let told = Told(Mutex::default());
+    World::new().client().blobs(&app(&server), &descriptors, folder.path(), &told).unwrap();
+    assert_eq!((names(folder.path()).len(), most.load(Ordering::SeqCst)), (12, 4));
+    let mut told = told.0.into_inner().unwrap();
+    told.sort();
+    assert_eq!(told, (0..12).map(|index| (index, 12)).collect::<Vec<_>>());
+}
+
+#[test]
+fn mirrors_are_asked_first_and_trusted_never() {
+    let layer = layer();
+    let (content, digest) = Content::image(&[&layer]);
+    let mut lying = content.clone();
+    lying.tamper_blob(descriptor(&layer).digest, |bytes| bytes[0] ^= 1);
+    for (mirror, asked_origin) in [(content.clone(), 0), (lying, 1), (Content::default(), 2)] {
+        let (origin, mirror) = (content.clone().serve(), mirror.serve());
+        let world =
+            World::new().variable("GANTRY_REGISTRY_MIRRORS", format!("{}={}", origin.host(), mirror.host()));
+        let world = world.logged_in(&origin.host());
+        let client = world.client();
+        let reference = app(&origin).with_digest(digest);
+        assert_eq!(client.manifest(&reference, &Silent).unwrap().digest, digest);
+        let folder = Folder::new();
+        let paths = client.blobs(&reference, &[descriptor(&layer)], folder.path(), &Silent).unwrap();
+        assert!(std::fs::read(&paths[0]).unwrap() == layer);
+        assert_eq!((origin.asked().len(), mirror.asked().len()), (asked_origin, 2));
+    }
+}
