@@ -13,7 +13,7 @@ pub enum Kept {
         /// Its media type.
         media_type: String,
         /// What it says.
-        manifest: Manifest,
+        manifest: Box<Manifest>,
     },
     /// An index, in which this is the manifest, or index, for the platform.
     Index(Descriptor),
