@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{BaseError, Files};
 use crate::layer::Extent;
+use crate::layer::decompress::{Codec, Decompressor};
 use crate::layer::tar::{BLOCK, padding};
 
 /// Bodies of extended headers are names and numbers: more than this is refused.
@@ -43,7 +45,7 @@ impl Members {
     /// Indexes the archive at `path`.
     pub(super) fn scan(path: &Path) -> Result<Members, BaseError> {
         let io = |source| BaseError::Io { path: path.into(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = plain(File::open(path).map_err(io)?).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut members = Members { path: path.into(), file: Arc::new(file), members: HashMap::new() };
         let mut at = 0;
@@ -173,6 +175,20 @@ impl Extended {
         }
         Ok(())
     }
+}
+
+/// The file itself; if it is compressed (`docker save | gzip`, dockerTools), a temporary one without a name
+/// that holds what it is without that.
+fn plain(mut file: File) -> io::Result<File> {
+    let mut start = Vec::new();
+    (&file).take(16).read_to_end(&mut start)?;
+    file.rewind()?;
+    if Codec::of(&start) == Codec::None {
+        return Ok(file);
+    }
+    let mut temporary = tempfile::tempfile()?;
+    io::copy(&mut Decompressor::new(&file)?, &mut temporary)?;
+    Ok(temporary)
 }
 
 /// The member that a symbolic link at `name` leads to; none if that is outside the archive.

@@ -61,6 +61,16 @@ pub enum LayerError {
         /// What was recorded.
         expected: Digest,
     },
+    /// A layer of another image is not what its configuration says.
+    #[error("{}: a layer has the diff_id {found}, but the image's configuration says {expected}", path.display())]
+    DiffId {
+        /// The image's file.
+        path: PathBuf,
+        /// What the bytes give.
+        found: Digest,
+        /// What the configuration says.
+        expected: Digest,
+    },
     /// A compressor failed.
     #[error("{codec}: {message}")]
     Compression {

@@ -1,12 +1,14 @@
 //! Uncompressed layers: sizes are known, so every layer is hashed and written at its final place,
 //! many at once, the longest first.
 
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::decompress::Decompressor;
 use super::tar::Shared;
-use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Progress, Slot};
+use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Piece, Progress, Slot};
 use crate::digest::{Digest, Hasher};
 
 /// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
@@ -90,11 +92,37 @@ fn copy(
         }
         let n = reader.read(buffer)?;
         if n == 0 {
+            check_diff_id(layer, buffer, stop)?;
             return Ok(hasher.finish());
         }
         hasher.update(&buffer[..n]);
         slot.file.write_all_at(&buffer[..n], at).map_err(|e| LayerError::io(&slot.path, e))?;
         at += n as u64;
         progress.bytes(n as u64);
+    }
+}
+
+/// Decompresses a blob of another image once: what its configuration says of it may be wrong, and whoever
+/// unpacks the image would find out late.
+fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> Result<(), LayerError> {
+    let (Some(given), [Piece::Extent(extent)]) = (layer.given, &layer.pieces[..]) else { return Ok(()) };
+    if given.encoding == Encoding::Plain {
+        return Ok(()); // its digest is its diff ID, and is compared by the caller
+    }
+    let io = |e| LayerError::io(&extent.path, e);
+    let mut tar = Decompressor::new(extent.reader()).map_err(io)?;
+    let mut hasher = Hasher::new();
+    loop {
+        if stop() {
+            return Err(LayerError::Interrupted);
+        }
+        match tar.read(buffer).map_err(io)? {
+            0 => break,
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+    match hasher.finish() {
+        found if found == given.diff_id => Ok(()),
+        found => Err(LayerError::DiffId { path: extent.path.clone(), found, expected: given.diff_id }),
     }
 }
