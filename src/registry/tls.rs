@@ -43,8 +43,9 @@ pub(super) fn config(
 fn roots(environment: &Environment) -> Result<Vec<Certificate<'static>>, RegistryError> {
     let files = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
     let named = files.iter().find_map(|name| environment.variable(name)).map(PathBuf::from);
-    // Nix sets this path in sandboxes, where it does not exist.
-    let named = named.filter(|path| path != Path::new("/no-cert-file.crt"));
+    // Builds get these variables from Nix (/no-cert-file.crt) or its daemon, for whom the file is there; in
+    // the sandbox it need not be.
+    let named = named.filter(|path| path.exists());
     let folders = environment.variable("SSL_CERT_DIR");
     let mut found = Vec::new();
     if let Some(path) = &named {
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(count(&[("SSL_CERT_FILE", &path("two")), ("NIX_SSL_CERT_FILE", &path("one"))]), Some(1));
         assert_eq!(count(&[("NIX_SSL_CERT_FILE", "/no-cert-file.crt")]), Some(0));
         assert_eq!(count(&[("SSL_CERT_FILE", &path("none"))]), None);
-        assert_eq!(count(&[("SSL_CERT_FILE", &path("missing"))]), None);
+        assert_eq!(count(&[("SSL_CERT_FILE", &path("missing"))]), Some(0));
         assert_eq!(count(&[("SSL_CERT_DIR", &folder.path().display().to_string())]), Some(3));
 
         let mut with_system = environment(&[]);
