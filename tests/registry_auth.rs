@@ -83,6 +83,10 @@ fn challenges_are_met_if_they_can_be() {
             assert_eq!(error.kind(), Kind::Refused, "{error}");
         }
     }
+    // A password crosses no network without TLS; anonymously there is nothing to lose.
+    let server = guarded(|| r#"Bearer realm="http://auth.test/""#.to_string(), "");
+    let error = get(&World::new().logged_in(&server.host()), &server).unwrap_err().to_string();
+    assert!(error.contains("would get credentials without TLS"), "{error}");
     // A 401 without a word; and one only on the real request.
     let server = Server::start(|_| Reply::new(401));
     let error = get(&World::new(), &server).unwrap_err().to_string();

@@ -153,10 +153,9 @@ fn in_file(
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::sync::{Arc, Mutex};
 
-    use super::super::testing::environment;
+    use super::super::testing::{self, environment};
     use super::*;
 
     fn entry(user: &str) -> String {
@@ -249,15 +248,9 @@ mod tests {
     #[test]
     fn helpers_and_stores_are_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("docker-credential-x");
         let answer = r#"{"ServerURL":"","Username":"<token>","Secret":"identity"}"#;
-        fs::write(
-            &program,
-            format!("#!/bin/sh\nread -r server\n[ \"$server\" = x.test ] && echo '{answer}'\n"),
-        )
-        .unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let script = format!("read -r server; [ \"$server\" = x.test ] && echo '{answer}'");
+        let path = testing::script(folder.path(), "docker-credential-x", &script);
         let environment = environment(&[("PATH", &path)]);
         for config in [r#"{"credHelpers":{"x.test":"x"}}"#, r#"{"credsStore":"x","auths":{"x.test":{}}}"#] {
             let file = folder.path().join("config.json");

@@ -115,19 +115,13 @@ fn in_path(environment: &Environment, name: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::super::testing::environment;
+    use super::super::testing::{self, environment};
     use super::*;
 
     /// What comes of a helper that is this shell script.
     fn run(script: &str) -> Result<Option<Credentials>, String> {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("docker-credential-x");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let path = testing::script(folder.path(), "docker-credential-x", script);
         get_within(&environment(&[("PATH", &path)]), "x", "x.test", Duration::from_secs(2))
     }
 

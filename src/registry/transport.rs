@@ -323,3 +323,31 @@ fn chance() -> f64 {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_lead_to_public_places_or_stay_at_home() {
+        let origin = |url: &str| Url::parse(url).unwrap().origin;
+        for (home, to, right) in [
+            ("https://r.test", "https://cdn.test", true),
+            ("https://r.test", "http://cdn.test", false),
+            ("https://r.test", "https://10.0.0.1", false),
+            ("https://r.test", "https://localhost", false),
+            ("https://r.test", "https://[::1]", false),
+            ("https://r.test", "https://[::ffff:a00:1]", false),
+            ("https://8.8.8.8", "https://192.168.0.1", false),
+            ("https://10.0.0.1", "https://10.0.0.2", true),
+            ("http://localhost", "http://127.0.0.1:5000", true),
+            ("http://localhost", "http://169.254.169.254", false),
+            ("http://10.0.0.1", "http://[fe80::1]", false),
+            ("http://169.254.0.1", "http://169.254.0.1:81", true),
+            ("http://r.test", "https://cdn.test", true),
+        ] {
+            let found = may_lead(&origin(home), &origin(home), &origin(to));
+            assert_eq!(found.is_ok(), right, "{home} {to}: {found:?}");
+        }
+    }
+}
