@@ -31,6 +31,9 @@
 # endif
 # include "eval.hh"
 # include "eval-inline.hh"
+# if __has_include("eval-settings.hh")
+#  include "eval-settings.hh"
+# endif
 # include "globals.hh"
 # include "hash.hh"
 # include "json-to-value.hh"
@@ -45,6 +48,7 @@
 # endif
 #endif
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -415,9 +419,12 @@ inline nix::StorePath pathOfFile(nix::Store & store, std::string_view name, cons
 }
 
 inline nix::StorePath addFile(nix::Store & store, std::string_view name, nix::Source & bytes) {
-#if GANTRY_NIX_AT_LEAST(2, 21)
+#if GANTRY_NIX_AT_LEAST(2, 24)
     return store.addToStoreFromDump(bytes, name, nix::FileSerialisationMethod::Flat,
                                     nix::ContentAddressMethod::Raw::Flat, nix::HashAlgorithm::SHA256);
+#elif GANTRY_NIX_AT_LEAST(2, 21)
+    return store.addToStoreFromDump(bytes, name, nix::FileSerialisationMethod::Flat,
+                                    nix::FileIngestionMethod::Flat, nix::HashAlgorithm::SHA256);
 #else
     return store.addToStoreFromDump(bytes, name, nix::FileIngestionMethod::Flat);
 #endif
@@ -427,7 +434,7 @@ inline nix::StorePath addFile(nix::Store & store, std::string_view name, nix::So
 inline std::string realPath(nix::Store & store, const nix::StorePath & path) {
 #if GANTRY_NIX_AT_LEAST(2, 33)
     if (auto local = dynamic_cast<nix::LocalFSStore *>(&store))
-        return local->toRealPath(path).string();
+        return std::filesystem::path(local->toRealPath(path)).string();
     return store.printStorePath(path);
 #else
     return store.toRealPath(path);

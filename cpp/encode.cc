@@ -62,8 +62,7 @@ class Encoder {
     std::string json;
 
 public:
-    Encoder(EvalState & state, std::string_view builtin,
-            const std::set<std::string, std::less<>> & shallow)
+    Encoder(EvalState & state, std::string_view builtin, const std::set<std::string, std::less<>> & shallow)
         : state(state), builtin(builtin), shallow(shallow) {}
 
     std::string run(Value & arguments, const Trail & root) {
@@ -203,14 +202,15 @@ private:
             f();
         } catch (nix::Error & error) {
             compat::addTrace(state, error, trail.position,
-                             "while evaluating the attribute '" + trail.text() +
-                                 "' of builtins." + builtin + "'s argument");
+                             "while evaluating the attribute '" + trail.text() + "' of builtins." + builtin +
+                                 "'s argument");
             throw;
         }
     }
 
     [[noreturn]] void fail(const Trail & trail, const std::string & message) {
-        compat::throwEvalError(state, trail.position, "builtins." + builtin + ": " + trail.text() + ": " + message);
+        compat::throwEvalError(state, trail.position,
+                               "builtins." + builtin + ": " + trail.text() + ": " + message);
     }
 };
 

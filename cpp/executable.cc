@@ -49,11 +49,10 @@ fs::path findExecutable(EvalState & state, compat::Position position) {
         }
         looked += (looked.empty() ? "" : ", ") + path.string();
     }
-    compat::throwError(
-        state, position,
-        "gantry: the executable `gantry` is missing; it belongs to the plugin and was "
-        "looked for at " +
-            looked);
+    compat::throwError(state, position,
+                       "gantry: the executable `gantry` is missing; it belongs to the plugin and was "
+                       "looked for at " +
+                           looked);
 }
 
 std::string readFile(EvalState & state, compat::Position position, const fs::path & path) {
