@@ -4,16 +4,20 @@
 //! test (tests/setup installs them all).
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
+mod builder;
 mod nix;
 mod packages;
 mod programs;
+mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub use builder::{Store, ask, from_bytes, listing};
 pub use nix::Nix;
 pub use packages::debian_packages;
 pub use programs::{Registry, docker_less_run, unpack};
+pub use random::Random;
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where
 /// GANTRY_DIST says.
