@@ -17,7 +17,8 @@ let
       arguments = prim.validate [
         "meta"
         "passthru"
-      ] userArguments;
+      ]
+        userArguments;
 
       system = arguments.system or prim.system;
       format = arguments.format or "archive";
@@ -26,7 +27,8 @@ let
       passthru = arguments.passthru or { };
 
       imageName = toLower arguments.name;
-      baseName = baseNameOf imageName;
+      # Store names have 211 characters at most, image names 255.
+      baseName = builtins.substring 0 200 (baseNameOf imageName);
 
       # An architecture that was asked for has no variant unless that was asked for, too.
       platform =
@@ -148,10 +150,12 @@ let
   # Packages, paths and strings as the builder takes them: a store path and nixpkgs' priority.
   sources =
     items:
-    map (item: {
-      path = "${item}";
-      priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
-    }) (if builtins.isList items then items else [ items ]);
+    map
+      (item: {
+        path = "${item}";
+        priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
+      })
+      (if builtins.isList items then items else [ items ]);
 
   # GOARCH and GOARM of Nix systems.
   platformOf =
@@ -159,9 +163,9 @@ let
     let
       cpu = builtins.head (builtins.split "-" system);
     in
-    platforms.${cpu} or (
-      throw "builtins.ociImage: no architecture is known for the system '${system}'; set architecture"
-    );
+      platforms.${cpu} or (
+        throw "builtins.ociImage: no architecture is known for the system '${system}'; set architecture"
+      );
 
   platforms = {
     aarch64.architecture = "arm64";

@@ -22,8 +22,8 @@ use crate::assemble::{AssembleError, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::layer::LayerError;
 use crate::output::{Archive, Format, LayoutDirectory, Place, WholeDirectory};
-use crate::root;
-use crate::spec::{ImageSpec, RootSpec};
+use crate::root::{self, RootError};
+use crate::spec::{self, ImageSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -55,14 +55,7 @@ enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
     /// An image on top of a root layer.
-    Image { arguments: Value, format: ImageFormat, root: PathBuf },
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ImageFormat {
-    Archive,
-    Layout,
+    Image { arguments: Value, format: Value, root: PathBuf },
 }
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
@@ -86,11 +79,15 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = RootSpec::from_json(&arguments)?;
             display.phase("root layer");
             let whole = WholeDirectory::create(&out, place)?;
-            root::build(&spec, &store, spec.mtime.seconds(now), whole.working())?;
-            whole.finish()?;
+            match root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display) {
+                Ok(_) => whole.finish()?,
+                Err(RootError::Interrupted) => return Err(Failure::Interrupted),
+                Err(error) => return Err(error.into()),
+            }
         }
         Task::Image { arguments: image, format, root } => {
             let spec = ImageSpec::from_json(&image)?;
+            let format = spec::Format::from_json(&format)?;
             let surroundings = Surroundings {
                 root: &root,
                 store: &store,
@@ -100,8 +97,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             };
             let result = assemble(&spec, attributes.closure, &surroundings, &display, || {
                 Ok(match format {
-                    ImageFormat::Archive => Box::new(Archive::create(&out, place)?),
-                    ImageFormat::Layout => Box::new(LayoutDirectory::create(&out, place)?),
+                    spec::Format::Archive => Box::new(Archive::create(&out, place)?),
+                    spec::Format::Layout => Box::new(LayoutDirectory::create(&out, place)?),
                 })
             });
             display.finish();

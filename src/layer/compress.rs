@@ -32,6 +32,9 @@ pub(super) fn describe<C: Codec>(level: u8) -> String {
     format!("{} level={level} chunk={}", C::version(), C::CHUNK)
 }
 
+/// The version of the crate that carries libdeflate, which does not say it itself.
+const LIBDEFLATER: &str = "1.26.1";
+
 /// gzip by libdeflate.
 pub(super) struct Gzip(libdeflater::Compressor);
 
@@ -41,7 +44,7 @@ impl Codec for Gzip {
 
     fn version() -> String {
         // The crate's own version says which libdeflate it carries.
-        "libdeflater/1.26.1".to_string()
+        format!("libdeflater/{LIBDEFLATER}")
     }
 
     fn new(level: u8) -> Result<Gzip, String> {
@@ -213,4 +216,16 @@ fn collect(
         }
     }
     Ok(blobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_version_of_libdeflate_is_the_one_that_is_built() {
+        let lock = include_str!("../../Cargo.lock");
+        let package = format!("name = \"libdeflater\"\nversion = \"{LIBDEFLATER}\"");
+        assert!(lock.contains(&package), "Cargo.lock has another version than {LIBDEFLATER}");
+    }
 }

@@ -100,7 +100,7 @@ fn measure_path(path: &Path, shared: &Shared) -> Result<u64, LayerError> {
     // A path whose fields all fit in one block needs no header made to know that it is one block.
     let plain = path_is_plain(shared);
     loop {
-        let (name_fits, mode, content) = match walk.next()? {
+        let (name_fits, mode, content) = match walk.advance()? {
             None => return Ok(total),
             Some((mode, Found::Symlink(target))) => {
                 (plain && target.is_ascii() && target.len() <= 100, mode, Content::Symlink(target))

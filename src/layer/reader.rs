@@ -91,7 +91,7 @@ impl<'l> LayerReader<'l> {
     /// The next entry of the store path at hand, or its end.
     fn next_entry(&mut self) -> Result<(), LayerError> {
         let Some((walk, left)) = &mut self.walk else { return Ok(()) };
-        let (mode, content) = match walk.next()? {
+        let (mode, content) = match walk.advance()? {
             None => {
                 if *left != 0 {
                     return Err(LayerError::Changed(walk.path().to_path_buf()));

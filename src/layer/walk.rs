@@ -6,9 +6,11 @@
 //! file descriptors and `O_NOFOLLOW`, so no link is ever followed out of the store path.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -40,12 +42,16 @@ pub struct Walk {
     /// Path of the entry that was returned last; those of `open` are its prefixes.
     path: Vec<u8>,
     open: Vec<Directory>,
+    /// The innermost of `open`; those above are opened again, as parents, when they are needed.
+    descriptors: VecDeque<OwnedFd>,
     started: bool,
 }
 
+/// Directories that are kept open: the system allows few, and deeper trees are as good as others.
+const KEPT_OPEN: usize = 16;
+
 /// A directory whose entries are being returned.
 struct Directory {
-    fd: OwnedFd,
     /// Names to come, the next one last.
     names: Vec<Vec<u8>>,
     /// Length of the directory's own path.
@@ -59,6 +65,7 @@ impl Walk {
             top: top.to_path_buf(),
             path: top.as_os_str().as_bytes().to_vec(),
             open: Vec::new(),
+            descriptors: VecDeque::new(),
             started: false,
         }
     }
@@ -69,22 +76,19 @@ impl Walk {
     }
 
     /// The next entry and its permission bits.
-    pub fn next(&mut self) -> Result<Option<(u32, Found<'_>)>, LayerError> {
+    pub fn advance(&mut self) -> Result<Option<(u32, Found<'_>)>, LayerError> {
         let name = match self.started {
             false => {
                 self.started = true;
                 self.top.as_os_str().as_bytes().to_vec()
             }
-            true => match self.next_name() {
+            true => match self.next_name()? {
                 Some(name) => name,
                 None => return Ok(None),
             },
         };
-        let stat = match self.open.last() {
-            Some(directory) => rustix::fs::statat(&directory.fd, &name[..], AtFlags::SYMLINK_NOFOLLOW),
-            None => rustix::fs::statat(CWD, &name[..], AtFlags::SYMLINK_NOFOLLOW),
-        }
-        .map_err(|e| self.error(e))?;
+        let stat = rustix::fs::statat(self.innermost(), &name[..], AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| self.error(e))?;
         let found = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Found::File(FileHandle { size: stat.st_size as u64, walk: self, name }),
             FileType::Directory => {
@@ -92,11 +96,8 @@ impl Walk {
                 Found::Directory
             }
             FileType::Symlink => {
-                let target = match self.open.last() {
-                    Some(directory) => rustix::fs::readlinkat(&directory.fd, &name[..], Vec::new()),
-                    None => rustix::fs::readlinkat(CWD, &name[..], Vec::new()),
-                }
-                .map_err(|e| self.error(e))?;
+                let target = rustix::fs::readlinkat(self.innermost(), &name[..], Vec::new())
+                    .map_err(|e| self.error(e))?;
                 Found::Symlink(target.into_bytes())
             }
             other => {
@@ -114,38 +115,52 @@ impl Walk {
     }
 
     /// Leaves the directories that are done, and makes `path` that of the next entry.
-    fn next_name(&mut self) -> Option<Vec<u8>> {
+    fn next_name(&mut self) -> Result<Option<Vec<u8>>, LayerError> {
         while let Some(directory) = self.open.last_mut() {
             if let Some(name) = directory.names.pop() {
                 self.path.truncate(directory.length);
                 self.path.push(b'/');
                 self.path.extend_from_slice(&name);
-                return Some(name);
+                return Ok(Some(name));
             }
             self.open.pop();
+            if let Some(done) = self.descriptors.pop_back()
+                && self.descriptors.is_empty()
+                && !self.open.is_empty()
+            {
+                let parent = open_directory(done.as_fd(), b"..");
+                self.descriptors.push_back(parent.map_err(|e| LayerError::io(&self.top, e))?);
+            }
         }
-        None
+        Ok(None)
+    }
+
+    /// The directory that names are looked up in.
+    fn innermost(&self) -> BorrowedFd<'_> {
+        self.descriptors.back().map_or(CWD, AsFd::as_fd)
     }
 
     fn enter(&mut self, name: &[u8]) -> Result<(), LayerError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match self.open.last() {
-            Some(directory) => rustix::fs::openat(&directory.fd, name, flags, Mode::empty()),
-            None => rustix::fs::openat(CWD, name, flags, Mode::empty()),
-        }
-        .map_err(|e| self.error(e))?;
+        let fd = open_directory(self.innermost(), name).map_err(|e| self.error(e))?;
         let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&fd).map_err(|e| self.error(e))? {
-            let name = entry.map_err(|e| self.error(e))?.file_name().to_bytes().to_vec();
+        let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+        let mut entries = rustix::fs::RawDir::new(&fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(|e| self.error(e))?;
+            let name = entry.file_name().to_bytes();
             if name.starts_with(b".wh.") {
-                return Err(LayerError::Whiteout(self.path().join(OsStr::from_bytes(&name))));
+                return Err(LayerError::Whiteout(self.path().join(OsStr::from_bytes(name))));
             }
             if name != b"." && name != b".." {
-                names.push(name);
+                names.push(name.to_vec());
             }
         }
         names.sort_unstable_by(|a, b| compare_names(b, a));
-        self.open.push(Directory { fd, names, length: self.path.len() });
+        self.open.push(Directory { names, length: self.path.len() });
+        self.descriptors.push_back(fd);
+        if self.descriptors.len() > KEPT_OPEN {
+            self.descriptors.pop_front();
+        }
         Ok(())
     }
 
@@ -154,16 +169,19 @@ impl Walk {
     }
 }
 
+/// Opens a directory, which may not be a link.
+fn open_directory(at: BorrowedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Mode::empty())
+}
+
 impl FileHandle<'_> {
     /// Opens the file for reading.
     pub fn open(&self) -> Result<File, LayerError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match self.walk.open.last() {
-            Some(directory) => rustix::fs::openat(&directory.fd, &self.name[..], flags, Mode::empty()),
-            None => rustix::fs::openat(CWD, &self.name[..], flags, Mode::empty()),
-        }
-        .map(File::from)
-        .map_err(|e| self.walk.error(e))
+        rustix::fs::openat(self.walk.innermost(), &self.name[..], flags, Mode::empty())
+            .map(File::from)
+            .map_err(|e| self.walk.error(e))
     }
 }
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use merge::{Conflict, MergeError};
 pub use recorded::Recorded;
 
+use crate::layer::Progress;
 use crate::layer::tar::Shared;
 use crate::spec::RootSpec;
 use tree::Tree;
@@ -36,6 +37,9 @@ pub enum RootError {
     /// A file has another length than when it was looked at.
     #[error("{} changed while it was read", .0.display())]
     Changed(PathBuf),
+    /// The user or Nix asked us to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// `root.json` is not what this version writes.
     #[error("{}: {source}; it was made by another version of gantry", path.display())]
     Recorded {
@@ -54,7 +58,13 @@ impl RootError {
 
 /// Makes the root layer that `spec` asks for in the new directory `out`. `store` is the store
 /// directory, `mtime` in seconds since 1970.
-pub fn build(spec: &RootSpec, store: &Path, mtime: i64, out: &Path) -> Result<Recorded, RootError> {
+pub fn build(
+    spec: &RootSpec,
+    store: &Path,
+    mtime: i64,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<Recorded, RootError> {
     let mut tree = Tree::default();
     for (name, sources, linked) in
         [("contents", &spec.contents, true), ("copyToRoot", &spec.copy_to_root, false)]
@@ -66,7 +76,7 @@ pub fn build(spec: &RootSpec, store: &Path, mtime: i64, out: &Path) -> Result<Re
     }
     fs::create_dir_all(out).map_err(|e| RootError::io(out, e))?;
     let shared = Shared { mtime, owner: spec.owner.clone() };
-    let layer = write::write(&tree, &shared, &out.join("layer.tar"))?;
+    let layer = write::write(&tree, &shared, &out.join("layer.tar"), progress)?;
     let sources = spec.contents.iter().chain(&spec.copy_to_root);
     let recorded = Recorded {
         config: spec.config.clone(),

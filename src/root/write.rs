@@ -10,14 +10,26 @@ use super::RootError;
 use super::recorded::RecordedLayer;
 use super::tree::{Leaf, LeafKind, Node, Tree};
 use crate::digest::Hasher;
+use crate::layer::Progress;
 use crate::layer::tar::{self, Entry, Kind, Shared};
 
 /// Writes `tree` as a tar to the new file `path`.
-pub(super) fn write(tree: &Tree, shared: &Shared, path: &Path) -> Result<RecordedLayer, RootError> {
+pub(super) fn write(
+    tree: &Tree,
+    shared: &Shared,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<RecordedLayer, RootError> {
     let error = |e| RootError::io(path, e);
     let file = File::create_new(path).map_err(error)?;
-    let mut tar =
-        Tar { shared, path, out: BufWriter::with_capacity(1 << 20, file), hasher: Hasher::new(), size: 0 };
+    let mut tar = Tar {
+        shared,
+        path,
+        progress,
+        out: BufWriter::with_capacity(1 << 20, file),
+        hasher: Hasher::new(),
+        size: 0,
+    };
     tar.entry(b"./", 0o755, Kind::Directory)?;
     tar.directory(tree, &mut b"./".to_vec())?;
     let members = tar.size;
@@ -29,6 +41,7 @@ pub(super) fn write(tree: &Tree, shared: &Shared, path: &Path) -> Result<Recorde
 struct Tar<'t> {
     shared: &'t Shared,
     path: &'t Path,
+    progress: &'t dyn Progress,
     out: BufWriter<File>,
     hasher: Hasher,
     size: u64,
@@ -90,6 +103,9 @@ impl Tar<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), RootError> {
+        if self.progress.cancelled() {
+            return Err(RootError::Interrupted);
+        }
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         self.out.write_all(bytes).map_err(|e| RootError::io(self.path, e))

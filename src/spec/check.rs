@@ -44,7 +44,7 @@ const ARGUMENTS: [(&str, Rule); 25] = [
     ("maxLayers", |at, value, _| layering::max_layers(at, value).map(drop)),
     ("minLayerSize", |at, value, _| layering::min_layer_size(at, value).map(drop)),
     ("layering", |at, value, _| layering::layering(at, value).map(drop)),
-    ("format", |at, value, _| compression::format(at, value)),
+    ("format", |at, value, _| compression::format(at, value).map(drop)),
     ("compression", |at, value, _| compression::codec(at, value).map(drop)),
     ("compressionLevel", |at, value, all| {
         compression::level_beside(at, value, all.get("compression")).map(drop)

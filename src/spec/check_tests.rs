@@ -256,3 +256,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn plain_nix_knows_the_same_arguments() {
+    let list = include_str!("../../nix/arguments.nix");
+    let names: Vec<&str> =
+        list.lines().filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix('"')).collect();
+    assert_eq!(names, ARGUMENTS.map(|(name, _)| name));
+}

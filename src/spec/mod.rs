@@ -182,6 +182,15 @@ pub enum SplitPath {
     ChildrenOf(String),
 }
 
+/// What an image is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One tar: an OCI archive and a docker-archive at once.
+    Archive,
+    /// An OCI image layout, a directory.
+    Layout,
+}
+
 /// How layer blobs are compressed, with the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {

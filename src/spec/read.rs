@@ -58,7 +58,8 @@ impl<'a> At<'a> {
     /// The error for a value that is not what belongs here: what was found, what is accepted.
     pub(super) fn wrong(&self, value: &Value, accepted: &str) -> ArgumentError {
         match Found::of(value) {
-            Found::NotUtf8(lossy) => self.error(format!("{} is not valid UTF-8", quote(lossy))),
+            // Its bytes are escaped already.
+            Found::NotUtf8(lossy) => self.error(format!("\"{}\" is not valid UTF-8", shorten(lossy))),
             found => self.error(format!("found {}, accepted: {accepted}", found.describe())),
         }
     }

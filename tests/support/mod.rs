@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod builder;
+mod image;
 mod nix;
 mod packages;
 mod programs;
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use builder::{Store, ask, from_bytes, listing};
-pub use nix::Nix;
-pub use packages::debian_packages;
+pub use image::{Image, Layer, Member, look, tree};
+pub use nix::{Nix, quoted};
+pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, unpack};
 pub use random::Random;
 

@@ -109,7 +109,7 @@ impl Nix {
             _ => derivation["structuredAttrs"].clone(),
         };
         if let Some(root) = attributes["gantry"]["root"].as_str().map(str::to_string) {
-            run(self.command("nix-store").args(["--realise", &format!("{drv}")])).ok();
+            run(self.command("nix-store").args(["--realise", &drv])).ok();
             let closure = run(self.command("nix-store").args(["--query", "--requisites", &root])).ok();
             let infos: Vec<serde_json::Value> = closure.lines().map(|path| self.path_info(path)).collect();
             attributes["closure"] = infos.into();

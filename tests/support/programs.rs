@@ -17,7 +17,8 @@ pub fn unpack(image: &str, into: &Path) -> PathBuf {
 
 /// Runs a command in an unpacked root file system, in namespaces of its own.
 pub fn docker_less_run(root: &Path, command: &[&str]) -> Ran {
-    let script = r#"mount -t proc proc "$0/proc" 2>/dev/null || true; exec env -i PATH=/usr/bin:/bin chroot "$0" "$@""#;
+    let script = r#"mount -t proc proc "$0/proc" 2>/dev/null || true
+        chroot=$(command -v chroot); exec env -i PATH=/usr/bin:/bin "$chroot" "$0" "$@""#;
     run(Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "sh", "-c", script])
         .arg(root)

@@ -1,0 +1,3 @@
+# error: a list
+# at: none
+builtins.ociImage [ ]

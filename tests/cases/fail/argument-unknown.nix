@@ -1,0 +1,6 @@
+# error: builtins.ociImage: diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, config, 
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  diskSize = 1024;
+}

@@ -1,0 +1,8 @@
+# error: assertion 'false' failed
+# at: none
+builtins.ociImage {
+  name = "app";
+  config =
+    assert false;
+    { };
+}

@@ -1,0 +1,6 @@
+# error: builtins.ociImage: created: found "10000-01-01T00:00:00Z", accepted: RFC 3339 text such as "1970-01-01T00:00:01Z", an integer of seconds since 1970, or "now", of the years 1 to 9999
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  created = "10000-01-01T00:00:00Z";
+}

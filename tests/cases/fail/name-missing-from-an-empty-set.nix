@@ -1,0 +1,3 @@
+# error: builtins.ociImage: name: required, but missing
+# at: none
+builtins.ociImage { }

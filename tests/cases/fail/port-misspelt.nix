@@ -1,0 +1,11 @@
+# error: builtins.ociImage: config.ExposedPorts."80/tcpp": found "80/tcpp", accepted: a port from 1 to 65535 or a range, then /tcp, /udp or /sctp
+# at: 8:7
+builtins.ociImage {
+  name = "app";
+  config = {
+    ExposedPorts = {
+      "443/tcp" = { };
+      "80/tcpp" = { };
+    };
+  };
+}

@@ -1,0 +1,6 @@
+# error: builtins.ociImage: uid: found an integer (-1), accepted: an integer from 0 to 4294967294
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  uid = -1;
+}

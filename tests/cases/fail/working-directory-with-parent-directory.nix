@@ -1,0 +1,6 @@
+# error: builtins.ociImage: config.WorkingDir: found "/srv/../etc", accepted: "" or an absolute path without "..", not below /proc/self/fd
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  config.WorkingDir = "/srv/../etc";
+}

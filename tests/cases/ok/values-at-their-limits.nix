@@ -1,0 +1,36 @@
+let
+  accepts =
+    arguments: builtins.isString (builtins.ociImage ({ name = "app"; } // arguments)).drvPath;
+  text = length: builtins.concatStringsSep "" (builtins.genList (_: "a") length);
+  all = builtins.all accepts;
+in
+all [
+  { name = "GHCR.io/Team/App"; }
+  { name = "a__b--c.d/e"; }
+  { name = text 200; }
+  { tag = "_"; }
+  { tag = text 128; }
+  { tag = "1.2-rc.3_x"; }
+  { created = "now"; }
+  { created = "1969-12-31T23:59:59Z"; }
+  { created = "2024-02-29T12:00:00+02:00"; }
+  { created = 0; }
+  { mtime = "now"; }
+  { mtime = 253402300799; }
+  { maxLayers = 1; }
+  { maxLayers = 127; }
+  { uid = 2097152; }
+  { gid = 4294967294; }
+  { config.User = "2147483647"; }
+  { config.WorkingDir = ""; }
+  { config = { }; }
+  {
+    compression = "gzip";
+    compressionLevel = 12;
+  }
+  {
+    compression = "zstd";
+    compressionLevel = 19;
+  }
+  { layering = [ [ "popularity_contest" ] ]; }
+]
