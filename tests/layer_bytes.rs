@@ -476,7 +476,7 @@ fn files_of_8_gib_and_more_have_a_pax_size() {
         let mut beginning = vec![0; directories * 512 + header.len()];
         LayerReader::new(&layer, &usual()).read(&mut beginning).expect("bytes");
         assert_eq!(beginning[directories * 512..], header);
-        assert!(layer.size > size && layer.size % 10240 == 0 && layer.size - size < 40960);
+        assert!(layer.size > size && layer.size.is_multiple_of(10240) && layer.size - size < 40960);
         found.push(header.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     }
     assert_eq!(json!(found), ask("layer", &questions.into()));
@@ -818,7 +818,9 @@ fn an_archive_ends_with_two_blocks_and_whole_records() {
     for size in [0, 512, 9216, 9728, 10240, 10752, 19456, 512 * 12345] {
         let end = size + tar::end_of_archive(size);
         assert!(
-            end % 10240 == 0 && tar::end_of_archive(size) >= 1024 && tar::end_of_archive(size) < 11264,
+            end.is_multiple_of(10240)
+                && tar::end_of_archive(size) >= 1024
+                && tar::end_of_archive(size) < 11264,
             "{size}"
         );
     }
