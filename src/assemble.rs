@@ -26,7 +26,7 @@ pub enum AssembleError {
     #[error("the closure: {0}")]
     Graph(#[from] GraphError),
     /// The store paths cannot be divided as asked.
-    #[error("layering: {0}")]
+    #[error(transparent)]
     Layering(#[from] LayeringError),
     /// A layer could not be made.
     #[error(transparent)]
@@ -227,6 +227,10 @@ fn own_layers(
     let mut sizes = &pool.install(|| layer::measure(&every_path, shared))?[..];
 
     let root_tar = surroundings.root.join("layer.tar");
+    if together {
+        // Its members become part of a layer with another digest, so this is checked before.
+        layer::check_file(&root_tar, recorded.layer.digest)?;
+    }
     let mut layers = Vec::with_capacity(planned.len() + 1);
     for paths in planned {
         let (own, rest) = sizes.split_at(paths.len());

@@ -27,3 +27,25 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
     assert_eq!(missing.stderr.lines().count(), 1, "{}", missing.stderr);
     assert!(missing.stderr.contains("missing: No such file"), "{}", missing.stderr);
 }
+
+#[test]
+fn an_error_that_nobody_can_read_ends_with_1_all_the_same() {
+    // A full disk under a redirected standard error, or none at all.
+    for redirection in ["2>/dev/full", "2>&-"] {
+        let script = format!("\"$0\" inspect /missing {redirection}");
+        let ran = run(Command::new("sh").args(["-c", &script]).arg(gantry()));
+        assert_eq!(ran.code, Some(1), "{redirection}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn threads_are_a_number_from_1() {
+    let folder = Folder::new();
+    for cores in ["0", "-1", "x", "", "1.5", "99999999999999999999999"] {
+        let ran = run(Command::new(gantry())
+            .args(["build", &format!("--cores={cores}"), "--attrs=x", "--out"])
+            .arg(folder.join("out")));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--cores"), "{}", ran.stderr);
+    }
+}

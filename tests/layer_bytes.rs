@@ -39,9 +39,9 @@ fn layer(paths: &[PathBuf], store: &Path, shared: &Shared) -> Layer {
 /// Everything that a layer's reader gives, in buffers of `chunk` bytes.
 fn read_all(layer: &Layer, shared: &Shared, mut chunk: impl FnMut() -> usize) -> Result<Vec<u8>, LayerError> {
     let mut reader = LayerReader::new(layer, shared);
-    let mut all = Vec::new();
+    let (mut all, mut buffer) = (Vec::new(), Vec::new());
     loop {
-        let mut buffer = vec![0xaa; chunk()];
+        buffer.resize(chunk(), 0xaa);
         let n = reader.read(&mut buffer)?;
         all.extend_from_slice(&buffer[..n]);
         if n < buffer.len() {
@@ -102,7 +102,8 @@ fn compare(folder: &Folder, store: &Path, cases: &[Case]) {
         assert_same(&found, &expected, &case.what);
         assert_eq!(layer.size, expected.len() as u64, "{}: its size was known before", case.what);
         assert_eq!(layer.size % 10240, 0, "{}", case.what);
-        for chunk in [1, 511, 513, 10240] {
+        let smallest = if expected.len() < 50_000 { 1 } else { 7 };
+        for chunk in [smallest, 511, 513, 10240] {
             let found = read_all(&layer, &case.shared, || chunk).expect(&case.what);
             assert_same(&found, &expected, &format!("{}, {chunk} bytes at a time", case.what));
         }
@@ -475,7 +476,7 @@ fn files_of_8_gib_and_more_have_a_pax_size() {
         let mut beginning = vec![0; directories * 512 + header.len()];
         LayerReader::new(&layer, &usual()).read(&mut beginning).expect("bytes");
         assert_eq!(beginning[directories * 512..], header);
-        assert!(layer.size > size && layer.size % 10240 == 0 && layer.size - size < 40960);
+        assert!(layer.size > size && layer.size.is_multiple_of(10240) && layer.size - size < 40960);
         found.push(header.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     }
     assert_eq!(json!(found), ask("layer", &questions.into()));
@@ -510,7 +511,7 @@ fn an_archive_lists_the_same_in_python_and_gnu_tar_and_is_the_same_again() {
         let archive = store.folder().join(format!("{compression}.tar"));
         run(&mut store.build(&attributes, &archive)).ok();
         let again = store.folder().join(format!("{compression}-again.tar"));
-        let mut command = store.build(&attributes, &again);
+        let command = store.build(&attributes, &again);
         // Nothing around the builder matters.
         let hostile = "umask 0777; exec setpriv --reuid 65534 --regid 65534 --clear-groups -- \"$@\"";
         fs::set_permissions(store.folder().path(), Permissions::from_mode(0o777)).expect("a mode");
@@ -518,7 +519,6 @@ fn an_archive_lists_the_same_in_python_and_gnu_tar_and_is_the_same_again() {
         other.args(["-euc", hostile, "sh"]).arg(command.get_program()).args(command.get_args());
         other.args(["--cores", "7"]).current_dir("/").env("NIX_STORE", store.directory());
         other.env("TZ", "Pacific/Apia").env("LC_ALL", "tr_TR.UTF-8").env("SOURCE_DATE_EPOCH", "12345");
-        run(command.arg("--cores=1").arg("--help")).ok();
         run(&mut other).ok();
         let bytes = fs::read(&archive).expect("the archive");
         assert_eq!(bytes.len() % 10240, 0);
@@ -818,7 +818,9 @@ fn an_archive_ends_with_two_blocks_and_whole_records() {
     for size in [0, 512, 9216, 9728, 10240, 10752, 19456, 512 * 12345] {
         let end = size + tar::end_of_archive(size);
         assert!(
-            end % 10240 == 0 && tar::end_of_archive(size) >= 1024 && tar::end_of_archive(size) < 11264,
+            end.is_multiple_of(10240)
+                && tar::end_of_archive(size) >= 1024
+                && tar::end_of_archive(size) < 11264,
             "{size}"
         );
     }

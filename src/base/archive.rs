@@ -64,7 +64,12 @@ impl Members {
             let kind = block[156];
             let field = number(&block[124..136]).ok_or_else(|| members.wrong(at, "the size is no number"))?;
             let extension = matches!(kind, b'x' | b'g' | b'L' | b'K');
-            let size = if extension { field } else { extended.size.take().unwrap_or(field) };
+            let size = match kind {
+                _ if extension => field,
+                // Links, devices, directories and FIFOs have no data, whatever their size says.
+                b'1'..=b'6' => 0,
+                _ => extended.size.take().unwrap_or(field),
+            };
             let data = at + BLOCK;
             if size > length - data {
                 return Err(members.wrong(at, &format!("a member of {size} bytes leads past the end")));

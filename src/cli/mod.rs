@@ -78,7 +78,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
-            eprintln!("error: {message}");
+            eprintln!("error: {}", one_line(&message));
             ExitCode::FAILURE
         }
         Err(Failure::Interrupted) => {
@@ -86,6 +86,18 @@ pub fn run() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// `text` in one line: file names may hold newlines and other control characters.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 /// A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second ends the process at once.

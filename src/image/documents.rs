@@ -113,7 +113,7 @@ pub struct Descriptor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// Anything.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -156,7 +156,7 @@ pub struct Manifest {
     /// The layers, bottom first.
     pub layers: Vec<Descriptor>,
     /// Anything.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -170,9 +170,10 @@ pub struct Index {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The images.
+    #[serde(deserialize_with = "null_as_default")]
     pub manifests: Vec<Descriptor>,
     /// Anything.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 

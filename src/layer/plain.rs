@@ -1,8 +1,10 @@
 //! Uncompressed layers: sizes are known, so every layer is hashed and written at its final place,
 //! many at once, the longest first.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -99,6 +101,24 @@ fn copy(
         slot.file.write_all_at(&buffer[..n], at).map_err(|e| LayerError::io(&slot.path, e))?;
         at += n as u64;
         progress.bytes(n as u64);
+    }
+}
+
+/// Checks that a file has the digest that was recorded of it.
+pub fn check_file(path: &Path, expected: Digest) -> Result<(), LayerError> {
+    let io = |e| LayerError::io(path, e);
+    let mut file = File::open(path).map_err(io)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut hasher = Hasher::new();
+    loop {
+        match file.read(&mut buffer).map_err(io)? {
+            0 => break,
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+    match hasher.finish() {
+        found if found == expected => Ok(()),
+        found => Err(LayerError::Digest { path: path.to_path_buf(), found, expected }),
     }
 }
 
