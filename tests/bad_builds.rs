@@ -532,7 +532,7 @@ fn memory_does_not_grow_with_the_closure() {
 }
 
 #[test]
-fn memory_does_not_grow_with_the_cores() {
+fn memory_grows_by_a_few_megabytes_a_core() {
     let store = Store::new();
     let root = store.empty_root();
     let sparse = store.add("sparse", &[]);
@@ -540,7 +540,8 @@ fn memory_does_not_grow_with_the_cores() {
     for compression in ["none", "gzip", "zstd"] {
         let attributes = store.image("archive", &root, &[&sparse], json!({ "compression": compression }));
         let megabytes = peak_memory(&store, &attributes, "16");
-        assert!(megabytes < 64, "{compression}, 16 cores: {megabytes} MiB");
+        // What a compressor itself needs, and a chunk on its way in and out.
+        assert!(megabytes < 64 + 12 * 5, "{compression}, 16 cores: {megabytes} MiB");
     }
 }
 
@@ -726,7 +727,7 @@ fn good_images_are_read() {
         ("GNU", long.end()),
         ("PAX", pax.end()),
         ("old", old.end()),
-        ("global", Tar::default().member("pax_global_header", b'g', b"11 path=xy\n").files(&good()).end()),
+        ("global", Tar::default().member("pax_global_header", b'g', b"13 comment=x\n").files(&good()).end()),
         ("no end", Tar::default().files(&good()).0),
         ("one block of end", Tar::default().files(&good()).raw(&[0; 512]).0),
         ("garbage after the end", [Tar::default().files(&good()).end(), Random(5).bytes(3000)].concat()),
@@ -777,7 +778,7 @@ fn what_is_no_image_is_refused() {
         ("zeros", vec![0; 10240], ""),
         ("text", b"just some text\n".repeat(100), "no tar"),
         ("noise", noise, "no tar"),
-        ("gzip", [&[0x1f, 0x8b, 8, 0][..], &[0; 600]].concat(), "no tar"),
+        ("gzip", [&[0x1f, 0x8b, 8, 0][..], &[0; 600]].concat(), "gzip"),
         ("no documents", Tar::default().member("x", b'0', b"y").end(), "oci-layout"),
     ] {
         let error = inspect_refused(&folder.write(name, bytes));
@@ -836,7 +837,7 @@ fn documents_that_are_wrong_are_named() {
         ("layout too long", layout_file(&" ".repeat(5000)), "oci-layout"),
         ("index missing", without(1), "index.json"),
         ("index of two", image(AS_IT_IS, AS_IT_IS, two), "2 images"),
-        ("index of none", image(AS_IT_IS, AS_IT_IS, &|index| index["manifests"] = json!([])), "0 images"),
+        ("index of none", image(AS_IT_IS, AS_IT_IS, &|index| index["manifests"] = json!([])), "no image"),
         ("index null", image(AS_IT_IS, AS_IT_IS, &|index| index["manifests"] = json!(null)), "index.json"),
         ("index deep", index_file("[".repeat(100_000).as_bytes()), "index.json"),
         ("index not UTF-8", index_file(b"\"\xff\""), "index.json"),
@@ -1069,7 +1070,9 @@ fn opened(path: &Path) -> Result<Digest, String> {
     let path = path.to_path_buf();
     let thread = std::thread::spawn(move || {
         let result =
-            gantry::base::open(&path).map(|image| image.descriptor.digest).map_err(|e| e.to_string());
+            gantry::base::open(&path, None)
+                .map(|image| image.manifest.expect("a manifest").0.digest)
+                .map_err(|e| e.to_string());
         let _ = told.send(result);
     });
     let result =
