@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod image;
+mod made;
 mod nix;
 mod packages;
 mod programs;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use image::{Image, Layer, Member, look, tree};
+pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, unpack};
@@ -83,10 +85,17 @@ impl Ran {
         self.stdout.trim_end().to_string()
     }
 
-    /// Standard error; the program must have failed with an error of its own (no signal, no panic).
+    /// Standard error; the program must have failed with an error of its own (no signal, no panic; 102 is
+    /// Nix's hash mismatch).
     #[track_caller]
     pub fn err(self) -> String {
-        assert!(matches!(self.code, Some(1..=100)), "{:?}\n{}\n{}", self.code, self.stdout, self.stderr);
+        assert!(
+            matches!(self.code, Some(1..=100 | 102)),
+            "{:?}\n{}\n{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self.stderr
     }
