@@ -14,7 +14,7 @@ pub mod server;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub use image::{Image, Layer, Member, look, tree};
+pub use image::{Image, Layer, Member, look, look_at_others, tree};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
