@@ -1069,10 +1069,9 @@ fn opened(path: &Path) -> Result<Digest, String> {
     let (told, hear) = channel();
     let path = path.to_path_buf();
     let thread = std::thread::spawn(move || {
-        let result =
-            gantry::base::open(&path, None)
-                .map(|image| image.manifest.expect("a manifest").0.digest)
-                .map_err(|e| e.to_string());
+        let result = gantry::base::open(&path, None)
+            .map(|image| image.manifest.expect("a manifest").0.digest)
+            .map_err(|e| e.to_string());
         let _ = told.send(result);
     });
     let result =

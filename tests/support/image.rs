@@ -62,6 +62,13 @@ pub fn look(image: &Path) -> Image {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
+/// Reads an archive or a layout with layers of others, whose history says anything.
+#[track_caller]
+pub fn look_at_others(image: &Path) -> Image {
+    let text = run_look("others", image);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
 /// The files of a directory: name to mode, owner, time, size, and content or target.
 #[track_caller]
 pub fn tree(directory: &Path) -> BTreeMap<String, String> {

@@ -6,6 +6,7 @@
 
 mod builder;
 mod image;
+mod made;
 mod nix;
 mod packages;
 mod programs;
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use builder::{Store, ask, from_bytes, listing};
-pub use image::{Image, Layer, Member, look, tree};
+pub use image::{Image, Layer, Member, look, look_at_others, tree};
+pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, unpack};
@@ -87,10 +89,17 @@ impl Ran {
         self.stdout.trim_end().to_string()
     }
 
-    /// Standard error; the program must have failed with an error of its own (no signal, no panic).
+    /// Standard error; the program must have failed with an error of its own (no signal, no panic; 102 is
+    /// Nix's hash mismatch).
     #[track_caller]
     pub fn err(self) -> String {
-        assert!(matches!(self.code, Some(1..=100)), "{:?}\n{}\n{}", self.code, self.stdout, self.stderr);
+        assert!(
+            matches!(self.code, Some(1..=100 | 102)),
+            "{:?}\n{}\n{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self.stderr
     }

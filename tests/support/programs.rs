@@ -93,6 +93,35 @@ impl Registry {
         panic!("docker-registry does not start: {:?}", std::fs::read_to_string(folder.join("log")));
     }
 
+    /// How many requests it has answered, pings included.
+    pub fn requests(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.join("log")).expect("a log");
+        log.lines().filter(|line| line.contains("http.response.status")).count()
+    }
+
+    /// Ends it; what it has stays.
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again, on the port that it had.
+    pub fn start_again(&mut self) {
+        let log = std::fs::OpenOptions::new().append(true).open(self.folder.join("log")).expect("a log");
+        self.process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(self.folder.join("config.yml"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("docker-registry");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "docker-registry does not start again");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
