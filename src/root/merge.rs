@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::tree::{Leaf, LeafKind, Node, Origin, Tree};
+use super::tree::{Directory, Leaf, LeafKind, Node, Origin, Tree};
 use crate::spec::Source;
 
 /// Directories nested deeper are refused: only links that lead in circles nest so deep.
@@ -172,17 +172,18 @@ impl Merge<'_> {
         entry: &Path,
         at: &mut PathBuf,
     ) -> Result<(), MergeError> {
-        let expanded = match tree.remove(name) {
-            None => Tree::new(),
-            Some(Node::Directory(inner)) => inner,
+        let mut directory = match tree.remove(name) {
+            None => {
+                Directory { entries: Tree::new(), entry: entry.to_path_buf(), origin: self.origin.clone() }
+            }
+            Some(Node::Directory(present)) => present,
             Some(Node::Leaf(leaf)) => match self.expand(&leaf, at)? {
-                Some(inner) => inner,
-                None => return Err(conflict(at, &leaf.entry, &leaf.origin, entry, &self.origin)),
+                Some(directory) => directory,
+                None => return Err(conflict(at, (&leaf.entry, &leaf.origin), (entry, &self.origin))),
             },
         };
-        let mut inner = expanded;
-        self.directory(&mut inner, entry, at)?;
-        tree.insert(name.to_os_string(), Node::Directory(inner));
+        self.directory(&mut directory.entries, entry, at)?;
+        tree.insert(name.to_os_string(), Node::Directory(directory));
         Ok(())
     }
 
@@ -196,16 +197,14 @@ impl Merge<'_> {
     ) -> Result<(), MergeError> {
         let node = match tree.remove(name) {
             None => Node::Leaf(leaf),
-            Some(Node::Directory(mut inner)) => match self.store_directory(&leaf) {
-                Some(directory) => {
-                    self.through(&leaf, &directory).directory(&mut inner, &directory, at)?;
-                    Node::Directory(inner)
+            Some(Node::Directory(mut present)) => match self.store_directory(&leaf) {
+                Some(target) => {
+                    self.through(&leaf, &target).directory(&mut present.entries, &target, at)?;
+                    Node::Directory(present)
                 }
                 None => {
-                    let first = first_leaf(&inner);
-                    let (entry, origin) =
-                        first.map_or((&leaf.entry, &leaf.origin), |l| (&l.entry, &l.origin));
-                    return Err(conflict(at, entry, origin, &leaf.entry, &self.origin));
+                    let first = (present.entry.as_path(), &present.origin);
+                    return Err(conflict(at, first, (&leaf.entry, &self.origin)));
                 }
             },
             Some(Node::Leaf(present)) => self.both(present, leaf, at)?,
@@ -219,28 +218,28 @@ impl Merge<'_> {
         if self.equal(&present, &new)? {
             return Ok(Node::Leaf(present));
         }
-        if let Some(directory) = self.store_directory(&new)
-            && let Some(mut inner) = self.expand(&present, at)?
+        if let Some(target) = self.store_directory(&new)
+            && let Some(mut directory) = self.expand(&present, at)?
         {
-            self.through(&new, &directory).directory(&mut inner, &directory, at)?;
-            return Ok(Node::Directory(inner));
+            self.through(&new, &target).directory(&mut directory.entries, &target, at)?;
+            return Ok(Node::Directory(directory));
         }
         match present.origin.priority.cmp(&new.origin.priority) {
             std::cmp::Ordering::Less => Ok(Node::Leaf(present)),
             std::cmp::Ordering::Greater => Ok(Node::Leaf(new)),
             std::cmp::Ordering::Equal if is_generated_index(at) => Ok(Node::Leaf(present)),
             std::cmp::Ordering::Equal => {
-                Err(conflict(at, &present.entry, &present.origin, &new.entry, &new.origin))
+                Err(conflict(at, (&present.entry, &present.origin), (&new.entry, &new.origin)))
             }
         }
     }
 
-    /// The tree of the directory that `leaf` leads to; none if it leads to no directory of the store.
-    fn expand(&self, leaf: &Leaf, at: &mut PathBuf) -> Result<Option<Tree>, MergeError> {
-        let Some(directory) = self.store_directory(leaf) else { return Ok(None) };
-        let mut inner = Tree::new();
-        self.through(leaf, &directory).directory(&mut inner, &directory, at)?;
-        Ok(Some(inner))
+    /// The directory that `leaf` leads to, with what is in it; none if it leads to none of the store.
+    fn expand(&self, leaf: &Leaf, at: &mut PathBuf) -> Result<Option<Directory>, MergeError> {
+        let Some(target) = self.store_directory(leaf) else { return Ok(None) };
+        let mut entries = Tree::new();
+        self.through(leaf, &target).directory(&mut entries, &target, at)?;
+        Ok(Some(Directory { entries, entry: leaf.entry.clone(), origin: leaf.origin.clone() }))
     }
 
     /// The merge of what `leaf`, a link, leads to.
@@ -346,20 +345,11 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// Some leaf in `tree`, to say where the directory comes from.
-fn first_leaf(tree: &Tree) -> Option<&Leaf> {
-    tree.values().find_map(|node| match node {
-        Node::Leaf(leaf) => Some(leaf),
-        Node::Directory(inner) => first_leaf(inner),
-    })
-}
-
-fn conflict(at: &Path, first: &Path, one: &Origin, second: &Path, other: &Origin) -> MergeError {
-    MergeError::Conflict(Box::new(Conflict {
-        path: at.to_path_buf(),
-        first: (first.to_path_buf(), one.argument.clone()),
-        second: (second.to_path_buf(), other.argument.clone()),
-    }))
+/// What `/at` is in one source and, different, in another.
+fn conflict(at: &Path, first: (&Path, &Origin), second: (&Path, &Origin)) -> MergeError {
+    let named = |(entry, origin): (&Path, &Origin)| (entry.to_path_buf(), origin.argument.clone());
+    let conflict = Conflict { path: at.to_path_buf(), first: named(first), second: named(second) };
+    MergeError::Conflict(Box::new(conflict))
 }
 
 /// Files that tools generate from all installed packages, so that each package's own is of no use in a

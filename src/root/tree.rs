@@ -11,9 +11,20 @@ pub type Tree = BTreeMap<OsString, Node>;
 #[derive(Debug)]
 pub enum Node {
     /// A directory.
-    Directory(Tree),
+    Directory(Directory),
     /// A file or link.
     Leaf(Leaf),
+}
+
+/// A directory, and where its first source has it.
+#[derive(Debug)]
+pub struct Directory {
+    /// What is in it.
+    pub entries: Tree,
+    /// The directory in the store.
+    pub entry: PathBuf,
+    /// The source that brought it first.
+    pub origin: Origin,
 }
 
 /// A file or link, and where it comes from.

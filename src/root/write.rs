@@ -55,10 +55,10 @@ impl Tar<'_> {
             name.extend_from_slice(child.as_bytes());
             match node {
                 Node::Leaf(leaf) => self.leaf(leaf, name)?,
-                Node::Directory(inner) => {
+                Node::Directory(directory) => {
                     name.push(b'/');
                     self.entry(name, 0o755, Kind::Directory)?;
-                    self.directory(inner, name)?;
+                    self.directory(&directory.entries, name)?;
                 }
             }
             name.truncate(length);
