@@ -27,5 +27,5 @@ let
   };
 in
   platforms.${cpu} or (
-    throw "no architecture is known for the system '${system}'; name one"
+    throw "no architecture is known for the system '${system}'; set architecture (of ociImage) or arch (of pullImage)"
   )

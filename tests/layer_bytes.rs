@@ -418,7 +418,7 @@ fn deep_trees_need_no_file_descriptor_a_directory() {
     }
     write(&deep.join("file"), b"at the bottom", 0o444);
     let expected = store.folder().join("expected");
-    ask("layer", &json!([question(&[top.clone()], &store.directory(), &usual(), &expected)]));
+    ask("layer", &json!([question(std::slice::from_ref(&top), &store.directory(), &usual(), &expected)]));
     let attributes = store.image("layout", &store.empty_root(), &[&top], json!({}));
     let out = store.folder().join("out");
     let build = store.build(&attributes, &out);
@@ -471,7 +471,7 @@ fn files_of_8_gib_and_more_have_a_pax_size() {
         assert_eq!(sizes, [header.len() as u64 + size.div_ceil(512) * 512]);
         // And the layer begins with that header, after the directories that lead to it.
         let store = path.parent().expect("a store");
-        let layer = layer(&[path.clone()], store, &usual());
+        let layer = layer(std::slice::from_ref(&path), store, &usual());
         let directories = store.ancestors().count() - 1;
         let mut beginning = vec![0; directories * 512 + header.len()];
         LayerReader::new(&layer, &usual()).read(&mut beginning).expect("bytes");
@@ -774,7 +774,7 @@ fn what_changes_while_it_is_read_is_an_error_that_names_it() {
             write(&top.join("a"), &[1; 600], 0o444);
             write(&top.join("b/file"), &[2; 1000], 0o444);
             symlink("x", top.join("c")).expect("a link");
-            let layer = layer(&[top.clone()], &folder.join("store"), &usual());
+            let layer = layer(std::slice::from_ref(&top), &folder.join("store"), &usual());
             change(&top);
             let layers = [layer];
             let error =

@@ -10,6 +10,7 @@ mod size;
 mod source;
 
 use std::any::Any;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -78,14 +79,19 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
-            eprintln!("error: {}", one_line(&message));
+            complain(&one_line(&message));
             ExitCode::FAILURE
         }
         Err(Failure::Interrupted) => {
-            eprintln!("error: interrupted");
+            complain("interrupted");
             ExitCode::from(130)
         }
     }
+}
+
+/// Says what went wrong; whoever reads standard error no more sees the exit code.
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
 /// `text` in one line: file names may hold newlines and other control characters.

@@ -28,6 +28,7 @@ fn everything_at_once() {
         "uid": 1000, "gid": 1000, "uname": "app", "gname": "app", "includeStorePaths": true,
         "maxLayers": 127, "minLayerSize": 1_000_000,
         "layering": [["split_paths", [package, { "children_of": package }]], ["over", "main", ["popularity_contest"]]],
+        "fromImage": package, "inheritConfig": "all", "manifests": null,
         "format": "layout", "compression": "zstd", "compressionLevel": 19, "annotations": { "a": "b" },
         "system": "x86_64-linux", "meta": { "\0set": true }, "passthru": { "tests": { "\0function": true } }
     });
@@ -50,10 +51,11 @@ fn unknown_arguments_are_answered_with_the_nearest() {
         );
     }
     assert_eq!(
-        error(json!({ "name": "app", "fromImage": null })),
-        "fromImage: unknown argument, accepted: name, tag, contents, copyToRoot, config, architecture, os, \
-         variant, created, mtime, uid, gid, uname, gname, includeStorePaths, maxLayers, minLayerSize, layering, \
-         format, compression, compressionLevel, annotations, system, meta, passthru"
+        error(json!({ "name": "app", "runAsRoot": null })),
+        "runAsRoot: unknown argument, accepted: name, tag, contents, copyToRoot, fromImage, inheritConfig, config, \
+         architecture, os, variant, created, mtime, uid, gid, uname, gname, includeStorePaths, maxLayers, \
+         minLayerSize, layering, format, compression, compressionLevel, annotations, manifests, system, meta, \
+         passthru"
     );
 }
 
@@ -88,11 +90,11 @@ fn no_argument_takes_a_function_or_bytes() {
 }
 
 #[test]
-fn null_is_a_value_of_three_arguments_only() {
+fn null_is_a_value_of_few_arguments_only() {
     for (name, _) in ARGUMENTS {
         let mut arguments = json!({ "name": "app" });
         arguments[name] = json!(null);
-        let accepted = matches!(name, "tag" | "variant" | "compressionLevel");
+        let accepted = matches!(name, "tag" | "variant" | "compressionLevel" | "fromImage" | "manifests");
         assert_eq!(check(&arguments).is_ok(), accepted, "{name}");
     }
 }

@@ -1,4 +1,4 @@
-# error: builtins.ociImage: no architecture is known for the system 'vax-netbsd'; set architecture
+# error: no architecture is known for the system 'vax-netbsd'; set architecture (of ociImage) or arch (of pullImage)
 # at: none
 builtins.ociImage {
   name = "app";
