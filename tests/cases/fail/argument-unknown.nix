@@ -1,4 +1,4 @@
-# error: builtins.ociImage: diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, config, 
+# error: builtins.ociImage: diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, fromImage, inheritConfig, config, 
 # at: 5:3
 builtins.ociImage {
   name = "app";
