@@ -30,7 +30,7 @@ fn build(nix: &Nix, expression: &str) -> Ran {
     run(nix.command("nix-build").args(["--no-out-link", "--expr", expression]))
 }
 
-/// The bytes of the one entry of an image: for these formats skopeo calls them.
+/// The bytes of the index or manifest that skopeo finds.
 #[track_caller]
 fn raw(transport: &str, path: &Path, tag: &str) -> String {
     let mut skopeo = Command::new("skopeo");
@@ -124,7 +124,7 @@ fn a_registry_gives_back_the_same_index() {
 fn members_come_from_registries_too() {
     let (nix, registry, images) = (Nix::new(), Registry::start(), MadeImages::new());
     let layer = MadeLayer::file("etc/platform", "arm64");
-    let arm = images.image("linux/arm64/v8", &[layer.clone()], json!({}));
+    let arm = images.image("linux/arm64/v8", std::slice::from_ref(&layer), json!({}));
     let digest = images.push(&registry.host(), "arm", arm, &[]);
     let archive = nix.folder().join("skopeo.tar");
     let source = format!("docker://{}/team/app@{digest}", registry.host());

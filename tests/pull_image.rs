@@ -684,7 +684,7 @@ mod what_is_wrong {
     }
 
     #[test]
-    fn blobs_that_the_registry_lost() {
+    fn blobs_that_the_registry_changed() {
         let (world, nix) = (World::new(), Nix::new());
         let (mut content, _) = support::server::Content::image(&[b"layer"]);
         let lost = content.add_image(&[b"lost"], json!({}));
@@ -724,7 +724,7 @@ mod what_is_wrong {
     }
 
     #[test]
-    fn attributes_of_try_eval_and_positions() {
+    fn arguments_are_checked_where_they_are_written() {
         let nix = Nix::new();
         let file = nix.folder().write(
             "image.nix",

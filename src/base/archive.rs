@@ -90,6 +90,10 @@ impl Members {
             }
             at = data + size + padding(size);
         }
+        // The end may be missing, and then the archive ends after a member.
+        if at > 0 && at < length && members.bytes(at, length - at)?.iter().any(|&byte| byte != 0) {
+            return Err(members.wrong(at, "it ends within a header"));
+        }
         members.if_any(at)
     }
 

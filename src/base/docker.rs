@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileExt;
 
 use super::{BaseError, Container, Opened, OpenedLayer, Reader};
-use crate::image::{DockerManifest, Document, ImageConfig, MAX_DOCUMENT, blob_path};
+use crate::image::{DockerManifest, Document, MAX_DOCUMENT, blob_path};
 use crate::layer::{Encoding, Extent};
 
 /// containers/image reads no larger `manifest.json`.
@@ -13,7 +13,7 @@ const MAX_MANIFEST: usize = 1 << 20;
 pub(super) fn open(reader: &Reader) -> Result<Opened, BaseError> {
     let entry = only_image(reader)?;
     let config_document = Document::new(reader.read(&entry.config, MAX_DOCUMENT)?);
-    let config: ImageConfig = reader.parse(&entry.config, &config_document.bytes)?;
+    let config = reader.config(&entry.config, &config_document.bytes)?;
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != entry.layers.len() {
         let what =

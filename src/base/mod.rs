@@ -154,6 +154,15 @@ impl Reader<'_> {
         serde_json::from_slice(bytes).map_err(|e| self.wrong(name, e.to_string()))
     }
 
+    /// The configuration that the document `name` is.
+    fn config(&self, name: &str, bytes: &[u8]) -> Result<ImageConfig, BaseError> {
+        let config: ImageConfig = self.parse(name, bytes)?;
+        match config.rootfs.kind.as_str() {
+            "layers" => Ok(config),
+            kind => Err(self.wrong(name, format!("rootfs.type {kind:?}, expected \"layers\""))),
+        }
+    }
+
     fn wrong(&self, name: &str, what: impl Into<String>) -> BaseError {
         BaseError::Document { path: self.path.into(), name: name.into(), what: what.into() }
     }

@@ -30,7 +30,7 @@ pub(super) fn open(
     let manifest: Manifest = reader.parse(&name, &manifest_document.bytes)?;
     let config_document = document(reader, &manifest.config)?;
     let config_name = blob_path(manifest.config.digest);
-    let config: ImageConfig = reader.parse(&config_name, &config_document.bytes)?;
+    let config = reader.config(&config_name, &config_document.bytes)?;
     let layers = layers(reader, &name, &manifest, &config)?;
     let reference = NAMES.iter().find_map(|key| named.annotations.get(*key)).cloned();
     let manifest = Some((descriptor, manifest_document));

@@ -32,7 +32,9 @@ pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, Im
             variant: member.config.variant.clone(),
         };
         if manifests.iter().any(|other| other.platform.as_ref() == Some(&platform)) {
-            return Err(ImageError::SamePlatform(format!("{}/{}", platform.os, platform.architecture)));
+            let variant = platform.variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+            let platform = format!("{}/{}{variant}", platform.os, platform.architecture);
+            return Err(ImageError::SamePlatform(platform));
         }
         docker.push(DockerManifest {
             config: blob_path(member.config_document.digest),

@@ -28,7 +28,7 @@ pub fn config(
         }
         let value = match (key.as_str(), own.get(key)) {
             ("Env", own) => environment(below, own)?,
-            (name, Some(own)) if MERGED.contains(&name) => merged(name, below, own)?,
+            (name, own) if MERGED.contains(&name) => merged(name, below, own)?,
             (_, Some(own)) => own.clone(),
             (_, None) => below.clone(),
         };
@@ -52,9 +52,18 @@ fn environment(base: &Value, own: Option<&Value>) -> Result<Value, ImageError> {
     Ok(variables.into())
 }
 
-fn merged(key: &str, base: &Value, own: &Value) -> Result<Value, ImageError> {
+fn merged(key: &str, base: &Value, own: Option<&Value>) -> Result<Value, ImageError> {
     let mut entries = base.as_object().ok_or_else(|| wrong(key, base, "a set"))?.clone();
-    entries.extend(own.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    // Clients refuse the whole image for a label that is no string.
+    if key == "Labels" && entries.values().any(|value| !value.is_string()) {
+        return Err(wrong(key, base, "a set of strings"));
+    }
+    entries.extend(
+        own.and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     Ok(entries.into())
 }
 

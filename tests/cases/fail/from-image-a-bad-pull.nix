@@ -1,0 +1,6 @@
+# error: builtins.pullImage: imageDigest: required, but missing
+# at: 5:36
+builtins.ociImage {
+  name = "app";
+  fromImage = builtins.pullImage { imageName = "debian"; };
+}

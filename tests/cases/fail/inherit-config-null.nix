@@ -1,0 +1,6 @@
+# error: builtins.ociImage: inheritConfig: found null
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  inheritConfig = null;
+}

@@ -1,0 +1,6 @@
+# error: builtins.pullImage: imageDigest: found "", accepted: "sha256:" and 64 lower-case hexadecimal digits
+# at: 5:3
+builtins.pullImage {
+  imageName = "registry.example/app";
+  imageDigest = "";
+}

@@ -1,0 +1,6 @@
+# error: builtins.pullImage: imageDigest: required, but missing (or tag, which is resolved now)
+# at: 5:3
+builtins.pullImage {
+  imageName = "registry.example/app";
+  imageDigest = null;
+}

@@ -1,0 +1,6 @@
+# error: builtins.pullImage: imageName: found ""
+# at: 4:3
+builtins.pullImage {
+  imageName = "";
+  imageDigest = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+}
