@@ -793,15 +793,3 @@ fn an_image_on_a_base_from_a_registry_runs() {
     let root = unpack(&format!("{}:1", nix.built(&expression).display()), &nix.folder().join("unpacked"));
     assert_eq!(docker_less_run(&root, &["/opt/hello"]).ok(), "hello from test");
 }
-
-/// nixpkgs#110696, the complaint that is repeated most: the base's `/bin` is a link to `usr/bin`, and what is
-/// linked into `/bin` must not replace it.
-#[test]
-fn directories_that_are_links_in_the_base_stay_links() {
-    let (nix, images) = (Nix::new(), MadeImages::new());
-    images.tag("base", images.image("linux/amd64", &[debian_like()], json!({})));
-    let own = r##"format = "layout"; contents = [ (package "own" "mkdir -p $out/bin; { echo '#!/bin/sh'; echo 'echo hello'; } > $out/bin/hello; chmod +x $out/bin/hello") ];"##;
-    let expression = on(&file_as_base(images.folder.path()), own);
-    let root = unpack(&format!("{}:1", nix.built(&expression).display()), &nix.folder().join("unpacked"));
-    assert_eq!(docker_less_run(&root, &["/bin/hello"]).ok(), "hello");
-}

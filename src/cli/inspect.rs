@@ -1,20 +1,27 @@
-//! `gantry inspect`: the layers of an image.
+//! `gantry inspect`: the layers of an image, here or in a registry.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use super::Failure;
+use super::progress::Display;
 use super::size::human;
+use super::source::RegistryOptions;
 use crate::base::{self, Container, Opened};
 use crate::digest::Digest;
-use crate::image::{self, History};
+use crate::image::{self, History, ImageConfig};
+use crate::registry::Reference;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An OCI image layout (a directory) or an archive of one
+    /// An OCI image layout (a directory), an OCI archive, a docker-archive, or docker://REFERENCE
     image: PathBuf,
+    #[command(flatten)]
+    options: RegistryOptions,
     /// Print JSON, with full digests and all paths
     #[arg(long)]
     json: bool,
@@ -43,7 +50,7 @@ struct Report {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Layer {
-    media_type: &'static str,
+    media_type: String,
     digest: Option<Digest>,
     diff_id: Digest,
     /// Bytes of the blob.
@@ -51,8 +58,12 @@ struct Layer {
     paths: Vec<String>,
 }
 
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let report = Report::new(base::open(&arguments.image, None)?)?;
+pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+    let remote = arguments.image.to_str().filter(|image| image.starts_with("docker://"));
+    let report = match remote {
+        Some(reference) => Report::of_registry(reference, &arguments.options, interrupted)?,
+        None => Report::new(base::open(&arguments.image, None)?)?,
+    };
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.table(),
@@ -75,7 +86,7 @@ impl Report {
             .into_iter()
             .zip(image::layer_history(&config))
             .map(|(layer, history)| Layer {
-                media_type: image::layer_type(layer.encoding),
+                media_type: image::layer_type(layer.encoding).to_string(),
                 digest: layer.digest,
                 diff_id: layer.diff_id,
                 size: layer.extent.size,
@@ -99,6 +110,50 @@ impl Report {
             layers,
             config: config.config,
             annotations,
+        })
+    }
+
+    /// What a registry says; layers are not downloaded.
+    fn of_registry(
+        reference: &str,
+        options: &RegistryOptions,
+        interrupted: Arc<AtomicBool>,
+    ) -> Result<Report, Failure> {
+        let display = Display::new(false, interrupted);
+        let (client, platform) = (options.client()?, options.platform());
+        let reference: Reference = reference.parse()?;
+        let resolved = client.resolve(&reference, &platform, &display)?;
+        let bytes = client.config(&reference, &resolved.image, &platform, &display)?;
+        display.finish();
+        let config: ImageConfig = serde_json::from_slice(&bytes)?;
+        let histories = image::layer_history(&config);
+        let layers: Vec<Layer> = resolved
+            .image
+            .layers
+            .iter()
+            .zip(&config.rootfs.diff_ids)
+            .zip(histories)
+            .map(|((layer, &diff_id), history)| Layer {
+                media_type: layer.media_type.clone(),
+                digest: Some(layer.digest),
+                diff_id,
+                size: layer.size,
+                paths: history.as_ref().and_then(History::store_paths).unwrap_or_default(),
+            })
+            .collect();
+        Ok(Report {
+            format: "registry",
+            reference: Some(reference.to_string()),
+            digest: Some(resolved.manifest.digest),
+            config_digest: resolved.image.config.digest,
+            created: config.created,
+            os: config.os,
+            architecture: config.architecture,
+            variant: config.variant,
+            size: layers.iter().map(|layer| layer.size).sum(),
+            layers,
+            config: config.config,
+            annotations: resolved.image.annotations,
         })
     }
 

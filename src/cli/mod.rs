@@ -74,7 +74,7 @@ pub fn run() -> ExitCode {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
-        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments, interrupted),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -59,8 +59,8 @@ struct Report {
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
-    let client = arguments.source.client()?;
-    let (reference, platform) = (arguments.source.reference()?, arguments.source.platform());
+    let client = arguments.source.options().client()?;
+    let (reference, platform) = (arguments.source.reference()?, arguments.source.options().platform());
     let pull = Pull { client: &client, reference: &reference, platform: &platform, progress: &display };
     let resolved = pull.resolve()?;
     let (name, tag) = arguments.source.name_and_tag(None)?;
@@ -92,7 +92,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         variant: platform.variant,
         final_image_name,
         final_image_tag,
-        tls_verify: arguments.source.tls_verify(),
+        tls_verify: arguments.source.options().tls_verify(),
         hash,
     };
     let text = match arguments.json {

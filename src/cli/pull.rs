@@ -38,8 +38,8 @@ enum Form {
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
-    let client = arguments.source.client()?;
-    let (reference, platform) = (arguments.source.reference()?, arguments.source.platform());
+    let client = arguments.source.options().client()?;
+    let (reference, platform) = (arguments.source.reference()?, arguments.source.options().platform());
     let pull = Pull { client: &client, reference: &reference, platform: &platform, progress: &display };
     let (name, tag) = arguments.source.name_and_tag(arguments.name.as_deref())?;
     let name = (&name[..], &tag[..]);

@@ -9,6 +9,13 @@ use crate::registry::{Client, Environment, Options, Platform, Reference, Registr
 pub struct Source {
     /// The image: [docker://][HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]
     reference: String,
+    #[command(flatten)]
+    options: RegistryOptions,
+}
+
+/// How a registry is asked.
+#[derive(clap::Args)]
+pub struct RegistryOptions {
     /// Which image of an index, in Go's names
     #[arg(long, default_value = "linux")]
     os: String,
@@ -32,6 +39,35 @@ impl Source {
         Ok(self.reference.parse()?)
     }
 
+    /// How the registry is asked.
+    pub fn options(&self) -> &RegistryOptions {
+        &self.options
+    }
+
+    /// The name as it was written, without tag and digest.
+    pub fn name(&self) -> String {
+        let text = self.reference.strip_prefix("docker://").unwrap_or(&self.reference);
+        let text = text.split('@').next().unwrap_or(text);
+        match text.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => name.to_string(),
+            _ => text.to_string(),
+        }
+    }
+
+    /// The name and tag to give an image: those wanted, or the reference's own.
+    pub fn name_and_tag(&self, wanted: Option<&str>) -> Result<(String, String), Failure> {
+        let own = self.reference()?.tag().unwrap_or("latest").to_string();
+        Ok(match wanted {
+            None => (self.name(), own),
+            Some(wanted) => match wanted.rsplit_once(':') {
+                Some((name, tag)) if !tag.contains('/') => (name.to_string(), tag.to_string()),
+                _ => (wanted.to_string(), own),
+            },
+        })
+    }
+}
+
+impl RegistryOptions {
     /// The platform.
     pub fn platform(&self) -> Platform {
         let of_this_machine = || match std::env::consts::ARCH {
@@ -59,27 +95,5 @@ impl Source {
         let options =
             Options { tls_verify: self.tls_verify(), auth_file: self.authfile.clone(), ..Options::default() };
         Client::new(&Environment::of_process(), options)
-    }
-
-    /// The name as it was written, without tag and digest.
-    pub fn name(&self) -> String {
-        let text = self.reference.strip_prefix("docker://").unwrap_or(&self.reference);
-        let text = text.split('@').next().unwrap_or(text);
-        match text.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => name.to_string(),
-            _ => text.to_string(),
-        }
-    }
-
-    /// The name and tag to give an image: those wanted, or the reference's own.
-    pub fn name_and_tag(&self, wanted: Option<&str>) -> Result<(String, String), Failure> {
-        let own = self.reference()?.tag().unwrap_or("latest").to_string();
-        Ok(match wanted {
-            None => (self.name(), own),
-            Some(wanted) => match wanted.rsplit_once(':') {
-                Some((name, tag)) if !tag.contains('/') => (name.to_string(), tag.to_string()),
-                _ => (wanted.to_string(), own),
-            },
-        })
     }
 }

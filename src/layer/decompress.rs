@@ -47,7 +47,8 @@ impl Codec {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
         match self {
             Codec::None => "uncompressed",
             Codec::Gzip => "gzip",

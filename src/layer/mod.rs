@@ -72,6 +72,16 @@ pub enum LayerError {
         /// What the configuration says.
         expected: Digest,
     },
+    /// A layer of another image is compressed in another way than its media type says.
+    #[error("{}: a layer's media type says {expected}, but its bytes are {found}", path.display())]
+    Encoding {
+        /// The image's file.
+        path: PathBuf,
+        /// By its first bytes.
+        found: &'static str,
+        /// By its media type.
+        expected: &'static str,
+    },
     /// A compressor failed.
     #[error("{codec}: {message}")]
     Compression {

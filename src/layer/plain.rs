@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::decompress::Decompressor;
+use super::decompress::{Codec, Decompressor};
 use super::tar::Shared;
 use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Piece, Progress, Slot};
 use crate::digest::{Digest, Hasher};
@@ -131,6 +131,15 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
     }
     let io = |e| LayerError::io(&extent.path, e);
     let mut tar = Decompressor::new(extent.reader()).map_err(io)?;
+    let codec = match given.encoding {
+        Encoding::Gzip => Codec::Gzip,
+        Encoding::Zstd => Codec::Zstd,
+        Encoding::Plain => Codec::None,
+    };
+    if tar.codec() != codec {
+        let path = extent.path.clone();
+        return Err(LayerError::Encoding { path, found: tar.codec().name(), expected: codec.name() });
+    }
     let mut hasher = Hasher::new();
     loop {
         if stop() {
