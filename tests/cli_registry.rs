@@ -465,3 +465,20 @@ mod what_is_wrong {
         }
     }
 }
+
+#[test]
+fn inspect_of_a_registry_says_what_inspect_of_the_pulled_image_says() {
+    let world = World::new();
+    let out = world.folder.join("inspected");
+    run(Command::new(gantry()).args(["pull", &world.image("multi"), "--arch", "arm64"]).arg(&out)).ok();
+    let here = support::json(&run(Command::new(gantry()).args(["inspect", "--json"]).arg(&out)).ok());
+    let reference = format!("docker://{}", world.image("multi"));
+    let there = run(Command::new(gantry()).args(["inspect", "--json", &reference, "--arch", "arm64"])).ok();
+    let there = support::json(&there);
+    assert_eq!(there["digest"], world.arm64);
+    for key in ["digest", "configDigest", "layers", "os", "architecture", "size", "config"] {
+        assert_eq!(here[key], there[key], "{key}");
+    }
+    let missing = format!("docker://{}", world.image("missing"));
+    assert_eq!(run(Command::new(gantry()).args(["inspect", &missing])).code, Some(1));
+}
