@@ -60,6 +60,7 @@ format:
 
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)
+	$(SUDO) tests/benchmark/pull $(DIST)
 
 clean:
 	cargo clean

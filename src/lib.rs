@@ -16,12 +16,13 @@
 //! | [`image`] | configuration, manifest, index, history |
 //! | [`base`] | reading images back: archive, layout |
 //! | [`output`] | writing images: archive, layout |
+//! | [`pull`] | from a registry to a file or folder |
 //! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
 //! | [`assemble`] | from a specification to an image: the order of the steps |
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
 //!
-//! Imports go one way as well: `cli`, `plugin` → `assemble` → `output`, `root` → `image`, `layer`,
+//! Imports go one way as well: `cli`, `plugin` → `assemble`, `pull` → `output`, `registry`, `root` → `image`, `layer`,
 //! `base`, `closure` → `spec`, `digest`.
 
 pub mod assemble;
