@@ -62,6 +62,15 @@ def decompress(data):
     return bz2.decompress(data) if data[:3] == b"BZh" else data
 
 
+def value_end(text, at):
+    """Where the value ends that begins at AT. By brackets: Python's decoder has a limit on depth of its own."""
+    depth = 0
+    for token in re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|[^\s,:\[\]{}"]+', re.S).finditer(text, at):
+        depth += (token.group() in "[{") - (token.group() in "]}")
+        if depth == 0:
+            return token.end()
+
+
 def top_level(config):
     """The raw values of a JSON object's keys, as bytes. Latin-1 maps every byte to one character."""
     text, found, decoder = config.decode("latin-1"), {}, json.JSONDecoder()
@@ -69,7 +78,7 @@ def top_level(config):
     while text[at] != "}":
         key, at = decoder.raw_decode(text, at)
         at = re.compile(r"\s*:\s*").match(text, at).end()
-        _, end = decoder.raw_decode(text, at)
+        end = value_end(text, at)
         found[key] = text[at:end].encode("latin-1")
         at = re.compile(r"\s*,?\s*").match(text, end).end()
     return found
