@@ -1,8 +1,9 @@
 //! Certificates, made with openssl.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use crate::support::{Folder, output};
+use crate::support::{Folder, output, run};
 
 /// An authority of the test's own, made with openssl.
 pub struct Authority {
@@ -43,9 +44,14 @@ impl Authority {
             at("csr")
         ));
         let ca = |end: &str| self.folder.join(format!("ca.{end}")).display().to_string();
-        // A certificate of yesterday: openssl takes negative days.
+        // A certificate of another day: openssl took negative days until it learnt to name both ends.
+        let help = run(Command::new("openssl").args(["x509", "-help"])).stderr;
+        let validity = match days < 0 && help.contains("-not_after") {
+            true => "-not_before 20200101000000Z -not_after 20200102000000Z".to_string(),
+            false => format!("-days {days}"),
+        };
         openssl(&format!(
-            "x509 -req -in {} -CA {} -CAkey {} -days {days} -extfile {} -out {} -set_serial {}",
+            "x509 -req -in {} -CA {} -CAkey {} {validity} -extfile {} -out {} -set_serial {}",
             at("csr"),
             ca("crt"),
             ca("key"),
