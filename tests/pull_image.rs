@@ -743,3 +743,35 @@ fn the_builder_is_static() {
     let said = found.stdout + &found.stderr;
     assert!(said.contains("not a dynamic executable") || said.contains("statically linked"), "{said}");
 }
+
+/// A registry with TLS of an own authority: the evaluator and, where the sandbox has the file, the builds trust it.
+#[test]
+fn every_form_trusts_an_authority_of_ones_own() {
+    let authority = support::server::Authority::new();
+    let certificate = authority.certificate("IP:127.0.0.1", 2);
+    let registry = Registry::with_tls(&certificate.chain, &certificate.key, None);
+    let (images, nix, folder) = (MadeImages::new(), Nix::new(), Folder::new());
+    let host = registry.host();
+    let digest = images.push(&host, "one", one(&images), &[]);
+    let hash = hash(&skopeo_archive(&host, &digest, &format!("{host}/team/app:latest"), &folder, &[]), "sri");
+    let root = authority.root().display().to_string();
+    for (arguments, trusted) in [
+        (format!("imageDigest = \"{digest}\";"), true),
+        (format!("imageDigest = \"{digest}\"; hash = \"{hash}\";"), true),
+        ("tag = \"one\";".to_string(), true),
+        (format!("imageDigest = \"{digest}\"; name = \"other.tar\"; hash = \"{hash}\";"), false),
+    ] {
+        let mut command = nix.command("nix-build");
+        command.args(["--no-out-link", "--expr", &call(&host, &arguments)]);
+        if trusted {
+            command.env("NIX_SSL_CERT_FILE", &root).args(["--option", "extra-sandbox-paths", &root]);
+        } else {
+            command.env_remove("NIX_SSL_CERT_FILE").env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+        }
+        let ran = run(&mut command);
+        match trusted {
+            true => drop(ran.ok()),
+            false => assert!(ran.err().contains("certificate"), "{arguments}"),
+        }
+    }
+}
