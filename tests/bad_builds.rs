@@ -533,7 +533,7 @@ fn memory_does_not_grow_with_the_closure() {
 }
 
 #[test]
-fn memory_grows_by_a_few_megabytes_a_core() {
+fn memory_does_not_grow_with_the_cores() {
     let store = Store::new();
     let root = store.empty_root();
     let sparse = store.add("sparse", &[]);
@@ -541,8 +541,7 @@ fn memory_grows_by_a_few_megabytes_a_core() {
     for compression in ["none", "gzip", "zstd"] {
         let attributes = store.image("archive", &root, &[&sparse], json!({ "compression": compression }));
         let megabytes = peak_memory(&store, &attributes, "16");
-        // What a compressor itself needs, and a chunk on its way in and out.
-        assert!(megabytes < 64 + 12 * 5, "{compression}, 16 cores: {megabytes} MiB");
+        assert!(megabytes < 64, "{compression}, 16 cores: {megabytes} MiB");
     }
 }
 

@@ -109,8 +109,8 @@ pub(super) fn write<C: Codec>(
     progress: &dyn Progress,
 ) -> Result<Vec<Blob>, LayerError> {
     let (free, buffers) = channel();
-    // Twice the threads, so that none waits; at most 40 MiB of chunks.
-    for _ in 0..(2 * threads + 2).min((40 << 20) / C::CHUNK).max(threads.min(4) + 2) {
+    // Twice the threads, so that none waits; at most 40 MiB of chunks, each of which has two buffers.
+    for _ in 0..(2 * threads + 2).min((40 << 20) / (2 * C::CHUNK)).max(threads.min(4) + 2) {
         let chunk = Chunk { sequence: 0, plain: Vec::new(), packed: Vec::new(), diff_id: None };
         free.send(chunk).map_err(|_| LayerError::Interrupted)?;
     }
