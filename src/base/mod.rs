@@ -6,6 +6,7 @@
 
 mod archive;
 mod docker;
+pub mod filesystem;
 mod layout;
 mod oci;
 

@@ -4,6 +4,8 @@
 //! POSIX ustar blocks (pax(1), "ustar Interchange Format"); a field that does not fit, or is not
 //! ASCII, is preceded by a PAX extended header. Knows nothing of files: entries come in, bytes go out.
 
+use std::collections::BTreeMap;
+
 use crate::spec::Owner;
 
 /// Tar is made of blocks of this many bytes.
@@ -20,17 +22,41 @@ pub enum Kind<'a> {
     Directory,
     /// A symbolic link to this target.
     Symlink(&'a [u8]),
+    /// Another name of the member called so.
+    Hardlink(&'a [u8]),
+    /// A character device: major and minor number.
+    Character(u32, u32),
+    /// A block device: major and minor number.
+    Block(u32, u32),
+    /// A FIFO.
+    Fifo,
 }
 
 impl Kind<'_> {
     fn size_and_target(&self) -> (u64, &[u8]) {
         match self {
             Kind::File(size) => (*size, b""),
-            Kind::Directory => (0, b""),
-            Kind::Symlink(target) => (0, target),
+            Kind::Symlink(target) | Kind::Hardlink(target) => (0, target),
+            Kind::Directory | Kind::Character(..) | Kind::Block(..) | Kind::Fifo => (0, b""),
+        }
+    }
+
+    /// The header's type flag (pax(1), "ustar Interchange Format").
+    fn flag(&self) -> u8 {
+        match self {
+            Kind::File(_) => b'0',
+            Kind::Hardlink(_) => b'1',
+            Kind::Symlink(_) => b'2',
+            Kind::Character(..) => b'3',
+            Kind::Block(..) => b'4',
+            Kind::Directory => b'5',
+            Kind::Fifo => b'6',
         }
     }
 }
+
+/// Extended attributes, by name, as the bytes that they are.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// One member of an archive.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +81,17 @@ pub struct Shared {
 impl Shared {
     /// Appends the header of `entry` to `out`: one block, or three and more with a PAX header.
     pub fn header(&self, entry: &Entry, out: &mut Vec<u8>) {
+        self.header_with(entry, &Xattrs::new(), out);
+    }
+
+    /// Appends the header of `entry`, which has these extended attributes: PAX records called
+    /// `SCHILY.xattr.NAME`, as star, GNU tar, Go and containers/storage write them.
+    pub fn header_with(&self, entry: &Entry, xattrs: &Xattrs, out: &mut Vec<u8>) {
         let (size, target) = entry.kind.size_and_target();
         let mut pax = Pax::default();
+        for (name, value) in xattrs {
+            pax.records.push(([b"SCHILY.xattr.", &name[..]].concat(), value.clone()));
+        }
         pax.text("path", entry.name, 100);
         pax.text("linkpath", target, 100);
         pax.text("uname", self.owner.uname.as_bytes(), 32);
@@ -99,11 +134,11 @@ impl Shared {
         let mut block = Block::new();
         block.text(0, 100, entry.name);
         block.octal(100, 8, (entry.mode & 0o7777).into());
-        block.0[156] = match entry.kind {
-            Kind::File(_) => b'0',
-            Kind::Directory => b'5',
-            Kind::Symlink(_) => b'2',
-        };
+        block.0[156] = entry.kind.flag();
+        if let Kind::Character(major, minor) | Kind::Block(major, minor) = entry.kind {
+            block.octal(329, 8, major.into());
+            block.octal(337, 8, minor.into());
+        }
         block.text(157, 100, target);
         block.text(265, 32, self.owner.uname.as_bytes());
         block.text(297, 32, self.owner.gname.as_bytes());
@@ -124,14 +159,14 @@ pub fn end_of_archive(size: u64) -> u64 {
 /// The records of a PAX extended header.
 #[derive(Default)]
 struct Pax {
-    records: Vec<(&'static str, Vec<u8>)>,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Pax {
     /// Records a text that is not ASCII, or longer than `room` characters.
     fn text(&mut self, key: &'static str, value: &[u8], room: usize) {
         if !value.is_ascii() || value.len() > room {
-            self.records.push((key, value.to_vec()));
+            self.records.push((key.into(), value.to_vec()));
         }
     }
 
@@ -140,7 +175,7 @@ impl Pax {
         match u64::try_from(value) {
             Ok(number) if number < 8u64.pow(width - 1) => number,
             _ => {
-                self.records.push((key, value.to_string().into_bytes()));
+                self.records.push((key.into(), value.to_string().into_bytes()));
                 0
             }
         }
@@ -152,7 +187,11 @@ impl Pax {
             return;
         }
         let mut body = Vec::new();
-        if self.records.iter().any(|(_, value)| std::str::from_utf8(value).is_err()) {
+        // The values of extended attributes are bytes to every reader; of names it has to be said.
+        let is_binary = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            !key.starts_with(b"SCHILY.xattr.") && std::str::from_utf8(value).is_err()
+        };
+        if self.records.iter().any(is_binary) {
             body.extend_from_slice(b"21 hdrcharset=BINARY\n");
         }
         for (key, value) in &self.records {
@@ -161,7 +200,9 @@ impl Pax {
             while length != rest + decimal_digits(length) {
                 length = rest + decimal_digits(length);
             }
-            body.extend_from_slice(format!("{length} {key}=").as_bytes());
+            body.extend_from_slice(format!("{length} ").as_bytes());
+            body.extend_from_slice(key);
+            body.push(b'=');
             body.extend_from_slice(value);
             body.push(b'\n');
         }

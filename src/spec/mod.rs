@@ -45,6 +45,21 @@ pub struct RootSpec {
     pub contents: Vec<Source>,
     /// Copied into `/`.
     pub copy_to_root: Vec<Source>,
+    /// Whether links to directories in `copy_to_root` stay links (`rsync -K`); otherwise they become the
+    /// directories that they lead to (`rsync -k`).
+    pub keep_contents_dirlinks: bool,
+    /// Directories to make, or to adjust where they exist, by path.
+    pub directories: Vec<DirectoryRule>,
+    /// Users to add to `/etc/passwd` and `/etc/group`, by name.
+    pub users: Vec<User>,
+    /// Modes and owners of what the root layer holds, in order.
+    pub perms: Vec<PermissionRule>,
+    /// Scripts that finish the root layer.
+    pub commands: Option<Commands>,
+    /// Whether the image gets a Nix database.
+    pub include_nix_db: bool,
+    /// The image below, where something here depends on it.
+    pub from_image: Option<PathBuf>,
     /// The image configuration's `config` object, checked, without its `null`s.
     pub config: Map<String, Value>,
     /// Modification time of everything in the root layer.
@@ -60,6 +75,95 @@ pub struct Source {
     pub path: PathBuf,
     /// nixpkgs' `meta.priority` (the lower wins), 5 unless it is set.
     pub priority: i64,
+}
+
+/// An owner where only some of it may be said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartialOwner {
+    /// User number.
+    pub uid: Option<u32>,
+    /// Group number.
+    pub gid: Option<u32>,
+    /// User name.
+    pub uname: Option<String>,
+    /// Group name.
+    pub gname: Option<String>,
+}
+
+/// One attribute of `directories`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryRule {
+    /// Absolute, without `.`, `..`, empty components or a slash at the end.
+    pub path: PathBuf,
+    /// Permission bits, at most 0o7777.
+    pub mode: Option<u32>,
+    /// What it says of its owner.
+    pub owner: PartialOwner,
+}
+
+/// One attribute of `users`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The login name.
+    pub name: String,
+    /// User number.
+    pub uid: u32,
+    /// Number of the primary group.
+    pub gid: u32,
+    /// Name of the primary group; the user's own unless it is said.
+    pub group: String,
+    /// The comment field of `/etc/passwd`.
+    pub description: String,
+    /// The home directory, absolute.
+    pub home: PathBuf,
+    /// The login shell, absolute.
+    pub shell: PathBuf,
+}
+
+/// One element of `perms`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionRule {
+    /// A glob over absolute paths: `*` and `?` within a component, `**` any number of components,
+    /// `[abc]` a class.
+    pub path: String,
+    /// Permission bits, at most 0o7777.
+    pub mode: Option<u32>,
+    /// What it says of the owner.
+    pub owner: PartialOwner,
+}
+
+/// Scripts that finish a root layer, and what they are run with. At least one is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commands {
+    /// `extraCommands`: unprivileged, in the root being made.
+    pub extra: Option<String>,
+    /// `fakeRootCommands`: as root.
+    pub fake_root: Option<String>,
+    /// `enableFakechroot`: `fake_root` is run with the root being made as `/`.
+    pub fakechroot: bool,
+    /// `runAsRoot`: as root, chrooted on top of the image below and the contents.
+    pub run_as_root: Option<String>,
+    /// A shell, or a package with `bin/bash` or `bin/sh`.
+    pub shell: PathBuf,
+    /// Packages whose `bin` is searched.
+    pub path: Vec<PathBuf>,
+}
+
+/// What determines a layer of its own: one element of `layers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerSpec {
+    /// Its paths; their closures, less what is below, make the layer.
+    pub paths: Vec<PathBuf>,
+    /// The layers below it, as their derivations made them.
+    pub below: Vec<PathBuf>,
+    /// The image below them.
+    pub from_image: Option<PathBuf>,
+    /// Modification time of everything in it.
+    pub mtime: Timestamp,
+    /// Owner of everything in it.
+    pub owner: Owner,
+    /// How its blob is compressed.
+    pub compression: Compression,
 }
 
 /// What determines the image once its root layer is made.
@@ -79,6 +183,10 @@ pub struct ImageSpec {
     pub owner: Owner,
     /// Whether the image has store layers.
     pub include_store_paths: bool,
+    /// Whether the image gets a Nix database of its store paths.
+    pub include_nix_db: bool,
+    /// Explicit layers, bottom first: what their derivations made.
+    pub layers: Vec<PathBuf>,
     /// The most layers that the image may have, the root layer included: 1 to 127.
     pub max_layers: usize,
     /// Bytes (sum of `narSize`); smaller layers are merged.
@@ -244,6 +352,17 @@ pub enum Format {
     Archive,
     /// An OCI image layout, a directory.
     Layout,
+}
+
+/// How an archive as a whole is compressed (dockerTools' `compressor`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compressor {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
 }
 
 /// How layer blobs are compressed, with the level.
