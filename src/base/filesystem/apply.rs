@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
 use super::{Directory, Entry, Inode, InodeKind, Metadata};
+use crate::layer::Extent;
 
 /// Links followed on the way to one name: as many as containerd follows (continuity, fs/path.go).
 const MAX_LINKS: usize = 255;
@@ -216,6 +217,26 @@ fn resolve(root: &Directory, names: &[&[u8]]) -> Result<Vec<OsString>, String> {
         }
     }
     Ok(path.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The file at `path`, from the root, links followed.
+pub(super) fn file<'t>(root: &'t Directory, path: &[u8]) -> Option<&'t Extent> {
+    let mut path = path.to_vec();
+    for _ in 0..MAX_LINKS {
+        let names = parts(&path);
+        let (last, parents) = names.split_last()?;
+        let parent = resolve(root, parents).ok()?;
+        match find(root, &parent)?.entries.get(OsStr::from_bytes(last))? {
+            Entry::Inode(inode) => match &inode.kind {
+                InodeKind::File(extent) => return Some(extent),
+                InodeKind::Symlink(target) if target.starts_with(b"/") => path = target.clone(),
+                InodeKind::Symlink(target) => path = joined(&parent, target),
+                _ => return None,
+            },
+            Entry::Directory(_) => return None,
+        }
+    }
+    None
 }
 
 /// The directory at a resolved path.

@@ -8,6 +8,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{BaseError, Opened, OpenedLayer, tar};
@@ -75,6 +76,13 @@ pub struct Metadata {
     pub mtime: i64,
     /// Extended attributes.
     pub xattrs: Xattrs,
+}
+
+impl Directory {
+    /// The regular file that `path` leads to, links followed, where this is the root.
+    pub fn file(&self, path: &Path) -> Option<&Extent> {
+        apply::file(self, path.as_os_str().as_encoded_bytes())
+    }
 }
 
 /// The root directory of `image`: its layers, bottom first, each on top of those before it. Reads every layer
