@@ -4,7 +4,9 @@
 //! closure graph ──> layering ──> measured layers ──> blobs in a format ──> documents
 //! ```
 
-use std::path::Path;
+mod explicit;
+
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -14,10 +16,14 @@ use crate::closure::layering::{self, LayeringError};
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
+
 use crate::layer::{self, BlobSink, Encoding, Given, Layer, LayerError, Progress};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
 use crate::spec::{Compression, ImageSpec, IndexSpec, Layering, Owner};
+
+use explicit::Explicit;
+pub use explicit::write_layer;
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +59,18 @@ pub enum AssembleError {
         /// What the image is for.
         image: String,
     },
-    /// The base image has too many layers.
+    /// A path whose closure a layer shall hold was not exported.
+    #[error("paths: {} is not in the exported closure", .0.display())]
+    NotInClosure(PathBuf),
+    /// The base image and the explicit layers are too many.
     #[error(
-        "fromImage has {base} layers, and maxLayers is {most}: at least {needed} are needed; 127 is the most"
+        "{}, and maxLayers is {most}: at least {needed} are needed; 127 is the most", counted(*base, *explicit)
     )]
     TooManyLayers {
         /// The base's layers.
         base: usize,
+        /// Explicit layers.
+        explicit: usize,
         /// What the user allows.
         most: usize,
         /// What there must be.
@@ -72,8 +83,6 @@ pub enum AssembleError {
 
 /// Where the inputs are, and what the machine gives.
 pub struct Surroundings<'s> {
-    /// The directory that holds the root layer.
-    pub root: &'s Path,
     /// The store directory, usually `/nix/store`.
     pub store: &'s Path,
     /// Threads to use; at least 1. Never changes a byte.
@@ -87,6 +96,7 @@ pub struct Surroundings<'s> {
 /// An image whose layers are known, and not yet read.
 pub struct Plan<'s> {
     spec: &'s ImageSpec,
+    codec: Option<String>,
     surroundings: &'s Surroundings<'s>,
     config: Map<String, Value>,
     below: Option<ImageConfig>,
@@ -95,13 +105,15 @@ pub struct Plan<'s> {
 }
 
 impl<'s> Plan<'s> {
-    /// Divides the closure into layers and measures them; reads metadata only.
+    /// Divides the closure into layers and measures them; reads metadata only. `root` is the directory that
+    /// holds the root layer.
     pub fn new(
         spec: &'s ImageSpec,
+        root: &Path,
         closure: Vec<PathInfo>,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
-        let recorded = Recorded::read(surroundings.root)?;
+        let recorded = Recorded::read(root)?;
         let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
         let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
         let config = match &base {
@@ -109,20 +121,34 @@ impl<'s> Plan<'s> {
             None => recorded.config.clone(),
         };
 
-        // What the base has already is not shipped again.
-        let mut without: Vec<&Path> = vec![surroundings.root];
+        let below = layers.len();
+        let explicit = Explicit::read(&spec.layers)?;
+        layers.extend(explicit.layers);
+
+        // What lies below is not shipped again.
+        let mut without: Vec<&Path> = vec![root];
+        without.extend(spec.layers.iter().map(PathBuf::as_path));
         without.extend(layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
         let graph = Graph::new(closure, &without)?;
 
         let available = spec.max_layers.checked_sub(layers.len()).filter(|&available| available > 0);
         let available = available.ok_or(AssembleError::TooManyLayers {
-            base: layers.len(),
+            base: below,
+            explicit: layers.len() - below,
             most: spec.max_layers,
             needed: layers.len() + 1,
         })?;
         let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        layers.extend(own_layers(spec, &graph, &recorded, available, &shared, surroundings)?);
-        Ok(Plan { spec, surroundings, config, below: base.map(|base| base.config), shared, layers })
+        layers.extend(own_layers(spec, root, &graph, &recorded, available, &shared, surroundings)?);
+        let mut codecs: Vec<String> = layer::codec(spec.compression).into_iter().collect();
+        codecs.extend(
+            explicit
+                .codecs
+                .into_iter()
+                .filter(|codec| layer::codec(spec.compression).as_ref() != Some(codec)),
+        );
+        let codec = (!codecs.is_empty()).then(|| codecs.join(", "));
+        Ok(Plan { spec, codec, surroundings, config, below: base.map(|base| base.config), shared, layers })
     }
 
     /// Uncompressed bytes of all layers.
@@ -148,9 +174,8 @@ impl<'s> Plan<'s> {
             .map(|(layer, blob)| LayerRecord { blob, paths: layer.paths })
             .collect();
         let created = self.spec.created.seconds(now);
-        let codec = layer::codec(self.spec.compression);
         let documents =
-            Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, codec)?;
+            Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, self.codec)?;
         Ok(format.finish(&documents)?)
     }
 }
@@ -209,6 +234,7 @@ fn write_given(
 /// The store layers, and the root layer, on top of the base's.
 fn own_layers(
     spec: &ImageSpec,
+    root: &Path,
     graph: &Graph,
     recorded: &Recorded,
     available: usize,
@@ -226,7 +252,7 @@ fn own_layers(
     let every_path: Vec<&String> = planned.iter().flatten().collect();
     let mut sizes = &pool.install(|| layer::measure(&every_path, shared))?[..];
 
-    let root_tar = surroundings.root.join("layer.tar");
+    let root_tar = root.join("layer.tar");
     if together {
         // Its members become part of a layer with another digest, so this is checked before.
         layer::check_file(&root_tar, recorded.layer.digest)?;
@@ -242,6 +268,15 @@ fn own_layers(
         layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
     }
     Ok(layers)
+}
+
+/// What lies below the store layers, in words.
+fn counted(base: usize, explicit: usize) -> String {
+    match (base, explicit) {
+        (base, 0) => format!("fromImage has {base} layers"),
+        (0, explicit) => format!("there are {explicit} explicit layers"),
+        (base, explicit) => format!("fromImage has {base} layers and there are {explicit} explicit ones"),
+    }
 }
 
 /// The image below, if it is for the same machine.
@@ -261,7 +296,7 @@ fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
 fn base_layers(base: &Opened) -> Vec<Layer> {
     let histories = image::layer_history(&base.config);
     let layers = base.layers.iter().zip(histories).map(|(layer, history)| {
-        let given = Given { encoding: layer.encoding, diff_id: layer.diff_id };
+        let given = Given { encoding: layer.encoding, diff_id: layer.diff_id, checked: false };
         let digest = match (layer.digest, layer.encoding) {
             // A plain blob's digest is its diff ID.
             (None, Encoding::Plain) => Some(layer.diff_id),

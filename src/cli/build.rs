@@ -22,11 +22,11 @@ use crate::assemble::{self, Plan, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory, link_layout};
+use crate::output::{Archive, Format, LayoutDirectory, Place, WholeDirectory, link_layout};
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, ImageSpec, IndexSpec, PullSpec, RootSpec};
+use crate::spec::{self, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -63,6 +63,8 @@ enum Task {
     Blob { arguments: BlobArguments },
     /// A layout of links to blobs.
     Links { name: String, tag: String, manifest: LinkedManifest, blobs: Vec<LinkedBlob> },
+    /// A layer of an image, by itself.
+    Layer { arguments: Value },
     /// An index of images.
     Index { arguments: Value, format: Value },
     /// An image on top of a root layer.
@@ -125,19 +127,30 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = ImageSpec::from_json(&image)?;
             let format = spec::Format::from_json(&format)?;
             let surroundings = Surroundings {
-                root: &root,
                 store: &store,
                 threads: super::threads(arguments.cores),
                 now,
                 progress: &display,
             };
             display.phase("measuring");
-            let result = Plan::new(&spec, attributes.closure, &surroundings).and_then(|plan| {
+            let plan = Plan::new(&spec, &root, attributes.closure, &surroundings).map_err(Failure::from);
+            let result = plan.and_then(|plan| {
                 display.expect(plan.bytes());
-                plan.write(create(format, &out, place)?)
+                Ok(plan.write(create(format, &out, place)?)?)
             });
             display.finish();
             result?;
+        }
+        Task::Layer { arguments: layer } => {
+            let spec = LayerSpec::from_json(&layer)?;
+            display.phase("layer");
+            let whole = WholeDirectory::create(&out, place)?;
+            let threads = super::threads(arguments.cores);
+            let surroundings = Surroundings { store: &store, threads, now, progress: &display };
+            let result = assemble::write_layer(&spec, attributes.closure, whole.working(), &surroundings);
+            display.finish();
+            result?;
+            whole.finish()?;
         }
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
@@ -192,10 +205,14 @@ fn client(tls_verify: bool) -> Result<Client, RegistryError> {
 }
 
 /// An image's file or directory, to be written.
-fn create(format: spec::Format, out: &Path, place: Place) -> Result<Box<dyn Format>, OutputError> {
+fn create(format: spec::Format, out: &Path, place: Place) -> Result<Box<dyn Format>, Failure> {
     Ok(match format {
         spec::Format::Archive => Box::new(Archive::create(out, place)?),
         spec::Format::Layout => Box::new(LayoutDirectory::create(out, place)?),
+        spec::Format::Stream => {
+            let what = "format = \"stream\" is for one image; an index of images is an archive or a layout";
+            return Err(Failure::Message(what.to_owned()));
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 //! the documents that name them.
 
 mod archive;
+mod blob;
 pub mod docker_archive;
 mod layout;
 mod links;
@@ -10,6 +11,7 @@ mod whole;
 use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
+pub use blob::BlobFile;
 pub use docker_archive::DockerArchive;
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};

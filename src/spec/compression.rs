@@ -1,10 +1,10 @@
-//! `format`, `compression` and `compressionLevel`: what is written, and how its layers are packed.
+//! `format`, `compressor`, `compression` and `compressionLevel`: what is written, and how its layers are packed.
 
 use serde_json::Value;
 
 use super::nearest::nearest;
 use super::read::{At, Found, integer, quote, text};
-use super::{ArgumentError, Compression, Format};
+use super::{ArgumentError, Compression, Compressor, Format};
 
 /// gzip's level unless `compressionLevel` says otherwise: libdeflate's level 5 is as small as gzip's own
 /// default, 6, and takes less time than its own 6.
@@ -21,8 +21,9 @@ const HIGHEST_ZSTD_LEVEL: u8 = 19;
 
 /// The argument `format`.
 pub(super) fn format(at: At, value: &Value) -> Result<Format, ArgumentError> {
-    Ok(match one_of(at, value, &["archive", "layout"])? {
+    Ok(match one_of(at, value, &["archive", "layout", "stream"])? {
         "layout" => Format::Layout,
+        "stream" => Format::Stream,
         _ => Format::Archive,
     })
 }
@@ -35,6 +36,25 @@ impl Format {
     /// If it names no format.
     pub fn from_json(value: &Value) -> Result<Format, ArgumentError> {
         format(At::Arguments.key("format"), value)
+    }
+}
+
+impl Compressor {
+    /// Reads the argument `compressor`; `null` is `"none"`.
+    ///
+    /// # Errors
+    ///
+    /// If it names no compressor.
+    pub fn from_json(value: &Value) -> Result<Compressor, ArgumentError> {
+        let at = At::Arguments.key("compressor");
+        if Found::of(value) == Found::Null {
+            return Ok(Compressor::None);
+        }
+        Ok(match one_of(at, value, &["none", "gz", "zstd"])? {
+            "gz" => Compressor::Gzip,
+            "zstd" => Compressor::Zstd,
+            _ => Compressor::None,
+        })
     }
 }
 
@@ -162,15 +182,28 @@ mod tests {
     }
 
     #[test]
+    fn compressors_have_dockertools_names() {
+        let read = |value| Compressor::from_json(&value).map_err(|e| e.to_string());
+        for (found, right) in [
+            (json!(null), Compressor::None),
+            (json!("none"), Compressor::None),
+            (json!("gz"), Compressor::Gzip),
+            (json!("zstd"), Compressor::Zstd),
+        ] {
+            assert_eq!(read(found), Ok(right));
+        }
+        assert!(read(json!("gzip")).is_err_and(|e| e.starts_with("compressor: found \"gzip\"")));
+    }
+
+    #[test]
     fn formats() {
         let read = |value| format(At::Arguments.key("format"), &value).map_err(|e| e.to_string());
         assert_eq!(read(json!("archive")), Ok(Format::Archive));
         assert_eq!(read(json!("layout")), Ok(Format::Layout));
-        for later in ["recipe", "stream"] {
-            assert_eq!(
-                read(json!(later)),
-                Err(format!("format: found {later:?}, accepted: \"archive\" or \"layout\""))
-            );
-        }
+        assert_eq!(read(json!("stream")), Ok(Format::Stream));
+        assert_eq!(
+            read(json!("recipe")),
+            Err("format: found \"recipe\", accepted: \"archive\" or \"layout\" or \"stream\"".to_owned())
+        );
     }
 }

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
-    ArgumentError, ImageSpec, IndexSpec, Inherit, Layering, Owner, Platform, RootSpec, Timestamp,
-    annotations, base, compression, config, layering, owner, platform, reference, sources, time,
+    ArgumentError, Compression, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering, Owner, Platform,
+    RootSpec, Timestamp, annotations, base, compression, config, layering, owner, platform, reference,
+    sources, time,
 };
 
 /// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
@@ -48,7 +49,7 @@ impl RootSpec {
 impl ImageSpec {
     /// Reads `name tag architecture`, which are required, and `os variant created mtime uid gid uname
     /// gname includeStorePaths maxLayers minLayerSize layering compression compressionLevel
-    /// annotations fromImage inheritConfig`.
+    /// annotations fromImage inheritConfig layers`.
     ///
     /// # Errors
     ///
@@ -75,6 +76,7 @@ impl ImageSpec {
             "annotations",
             "fromImage",
             "inheritConfig",
+            "layers",
         ];
         let attributes = Attributes::of(value, &known)?;
         Ok(ImageSpec {
@@ -90,18 +92,46 @@ impl ImageSpec {
             owner: attributes.owner()?,
             include_store_paths: attributes.read_or("includeStorePaths", true, boolean)?,
             include_nix_db: false,
-            layers: Vec::new(),
+            layers: attributes.read_or("layers", Vec::new(), base::carried_manifests)?,
             max_layers: attributes.read_or("maxLayers", DEFAULT_MAX_LAYERS, layering::max_layers)?,
             min_layer_size: attributes.read_or("minLayerSize", 0, layering::min_layer_size)?,
             layering: attributes.read_or("layering", Layering::Size, layering::layering)?,
-            compression: compression::level_beside(
-                At::Arguments.key("compressionLevel"),
-                attributes.0.get("compressionLevel").unwrap_or(&Value::Null),
-                attributes.0.get("compression"),
-            )?,
+            compression: attributes.compression()?,
             annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
             from_image: attributes.read_or("fromImage", None, base::carried_image)?,
             inherit_config: attributes.read_or("inheritConfig", Inherit::default(), base::inherit)?,
+        })
+    }
+}
+
+impl LayerSpec {
+    /// Reads `paths`, which is required, and `below fromImage mtime uid gid uname gname compression
+    /// compressionLevel`.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is missing or wrong.
+    pub fn from_json(value: &Value) -> Result<LayerSpec, ArgumentError> {
+        let known = [
+            "paths",
+            "below",
+            "fromImage",
+            "mtime",
+            "uid",
+            "gid",
+            "uname",
+            "gname",
+            "compression",
+            "compressionLevel",
+        ];
+        let attributes = Attributes::of(value, &known)?;
+        Ok(LayerSpec {
+            paths: attributes.read("paths", base::carried_manifests)?,
+            below: attributes.read_or("below", Vec::new(), base::carried_manifests)?,
+            from_image: attributes.read_or("fromImage", None, base::carried_image)?,
+            mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
+            owner: attributes.owner()?,
+            compression: attributes.compression()?,
         })
     }
 }
@@ -159,6 +189,14 @@ impl<'v> Attributes<'v> {
         }
     }
 
+    fn compression(&self) -> Result<Compression, ArgumentError> {
+        compression::level_beside(
+            At::Arguments.key("compressionLevel"),
+            self.0.get("compressionLevel").unwrap_or(&Value::Null),
+            self.0.get("compression"),
+        )
+    }
+
     fn owner(&self) -> Result<Owner, ArgumentError> {
         Ok(Owner {
             uid: self.read_or("uid", 0, owner::id)?,
@@ -176,7 +214,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::spec::{Compression, Operation, Source, check};
+    use crate::spec::{Operation, Source, check};
 
     fn root_owner() -> Owner {
         Owner { uid: 0, gid: 0, uname: "root".to_owned(), gname: "root".to_owned() }

@@ -352,6 +352,8 @@ pub enum Format {
     Archive,
     /// An OCI image layout, a directory.
     Layout,
+    /// An executable that writes the archive to its standard output.
+    Stream,
 }
 
 /// How an archive as a whole is compressed (dockerTools' `compressor`).
