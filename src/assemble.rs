@@ -5,6 +5,8 @@
 //! ```
 
 mod explicit;
+mod planned;
+mod recipe;
 
 use std::path::{Path, PathBuf};
 
@@ -12,18 +14,21 @@ use serde_json::{Map, Value};
 
 use crate::base::{self, BaseError, Opened};
 use crate::closure::graph::{Graph, GraphError, PathInfo};
-use crate::closure::layering::{self, LayeringError};
+use crate::closure::layering::LayeringError;
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
 
-use crate::layer::{self, BlobSink, Encoding, Given, Layer, LayerError, Progress};
+use crate::digest::Digest;
+use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
-use crate::spec::{Compression, ImageSpec, IndexSpec, Layering, Owner};
+use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
 
 use explicit::Explicit;
 pub use explicit::write_layer;
+use planned::Planned;
+pub use recipe::{Recipe, RecipeError};
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,26 @@ pub enum AssembleError {
         /// What there must be.
         needed: usize,
     },
+    /// An image is made again, of other layers.
+    #[error(
+        "the image has {found} layers now, and had {expected} when it was built: the store has changed since"
+    )]
+    OtherLayers {
+        /// As they are.
+        found: usize,
+        /// As recorded.
+        expected: usize,
+    },
+    /// An image is made again, with another configuration.
+    #[error(
+        "the image's configuration is {found} now, and was {expected} when it was built: the store has changed since"
+    )]
+    OtherConfig {
+        /// As it is.
+        found: Digest,
+        /// As recorded.
+        expected: Digest,
+    },
     /// No threads.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -96,12 +121,15 @@ pub struct Surroundings<'s> {
 /// An image whose layers are known, and not yet read.
 pub struct Plan<'s> {
     spec: &'s ImageSpec,
-    codec: Option<String>,
     surroundings: &'s Surroundings<'s>,
     config: Map<String, Value>,
     below: Option<ImageConfig>,
     shared: Shared,
+    codec: Option<String>,
+    planned: Planned,
     layers: Vec<Layer>,
+    /// The configuration's digest, if it is known.
+    expected: Option<Digest>,
 }
 
 impl<'s> Plan<'s> {
@@ -113,42 +141,65 @@ impl<'s> Plan<'s> {
         closure: Vec<PathInfo>,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
-        let recorded = Recorded::read(root)?;
-        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
-        let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
-        let config = match &base {
-            Some(base) => inherit::config(&base.config.config, &recorded.config, &spec.inherit_config)?,
-            None => recorded.config.clone(),
-        };
-
-        let below = layers.len();
-        let explicit = Explicit::read(&spec.layers)?;
-        layers.extend(explicit.layers);
+        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
+        let below = Below::read(spec)?;
 
         // What lies below is not shipped again.
         let mut without: Vec<&Path> = vec![root];
         without.extend(spec.layers.iter().map(PathBuf::as_path));
-        without.extend(layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
+        without.extend(below.layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
         let graph = Graph::new(closure, &without)?;
 
-        let available = spec.max_layers.checked_sub(layers.len()).filter(|&available| available > 0);
+        let available = spec.max_layers.checked_sub(below.layers.len()).filter(|&available| available > 0);
+        let of_base = below.config.as_ref().map_or(0, |config| config.rootfs.diff_ids.len());
         let available = available.ok_or(AssembleError::TooManyLayers {
-            base: below,
-            explicit: layers.len() - below,
+            base: of_base,
+            explicit: below.layers.len() - of_base,
             most: spec.max_layers,
-            needed: layers.len() + 1,
+            needed: below.layers.len() + 1,
         })?;
-        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        layers.extend(own_layers(spec, root, &graph, &recorded, available, &shared, surroundings)?);
-        let mut codecs: Vec<String> = layer::codec(spec.compression).into_iter().collect();
-        codecs.extend(
-            explicit
-                .codecs
-                .into_iter()
-                .filter(|codec| layer::codec(spec.compression).as_ref() != Some(codec)),
-        );
+        let planned = Planned::new(spec, &graph, available, &shared, surroundings)?;
+        Plan::with(spec, root, below, shared, planned, surroundings)
+    }
+
+    /// The same image again: what was planned is known.
+    fn of_recipe(
+        spec: &'s ImageSpec,
+        root: &Path,
+        mtime: i64,
+        planned: Planned,
+        expected: Option<Digest>,
+        surroundings: &'s Surroundings<'s>,
+    ) -> Result<Plan<'s>, AssembleError> {
+        let shared = Shared { mtime, owner: spec.owner.clone() };
+        let mut below = Below::read(spec)?;
+        for given in below.layers.iter_mut().filter_map(|layer| layer.given.as_mut()) {
+            given.checked = true; // when the recipe was made, and the blobs' digests are in it
+        }
+        Ok(Plan { expected, ..Plan::with(spec, root, below, shared, planned, surroundings)? })
+    }
+
+    fn with(
+        spec: &'s ImageSpec,
+        root: &Path,
+        below: Below,
+        shared: Shared,
+        planned: Planned,
+        surroundings: &'s Surroundings<'s>,
+    ) -> Result<Plan<'s>, AssembleError> {
+        let recorded = Recorded::read(root)?;
+        let mut layers = below.layers;
+        layers.extend(planned.layers(root, &recorded, &shared, surroundings.store)?);
+        let config = match &below.config {
+            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config)?,
+            None => recorded.config,
+        };
+        let own = layer::codec(spec.compression);
+        let mut codecs: Vec<String> = own.iter().cloned().collect();
+        codecs.extend(below.codecs.into_iter().filter(|codec| own.as_ref() != Some(codec)));
         let codec = (!codecs.is_empty()).then(|| codecs.join(", "));
-        Ok(Plan { spec, codec, surroundings, config, below: base.map(|base| base.config), shared, layers })
+        let below = below.config;
+        Ok(Plan { spec, surroundings, config, below, shared, codec, planned, layers, expected: None })
     }
 
     /// Uncompressed bytes of all layers.
@@ -157,26 +208,46 @@ impl<'s> Plan<'s> {
     }
 
     /// Makes the image in `format`.
-    pub fn write(self, mut format: Box<dyn Format>) -> Result<(), AssembleError> {
-        let Surroundings { threads, now, progress, .. } = *self.surroundings;
-        let blobs = layer::write_layers(
-            &self.layers,
-            &self.shared,
-            self.spec.compression,
-            threads,
-            format.as_mut(),
-            progress,
-        )?;
-        let records: Vec<LayerRecord> = self
-            .layers
-            .into_iter()
-            .zip(blobs)
-            .map(|(layer, blob)| LayerRecord { blob, paths: layer.paths })
-            .collect();
-        let created = self.spec.created.seconds(now);
+    pub fn write(self, mut format: Box<dyn Format + '_>) -> Result<(), AssembleError> {
+        let Surroundings { threads, progress, .. } = *self.surroundings;
+        let (shared, compression) = (&self.shared, self.spec.compression);
+        let blobs =
+            layer::write_layers(&self.layers, shared, compression, threads, format.as_mut(), progress)?;
+        Ok(format.finish(&self.documents(&blobs)?)?)
+    }
+
+    /// The documents of the image whose layers gave `blobs`.
+    fn documents(self, blobs: &[Blob]) -> Result<Documents, AssembleError> {
+        let layers = self.layers.into_iter().zip(blobs);
+        let records: Vec<LayerRecord> =
+            layers.map(|(layer, &blob)| LayerRecord { blob, paths: layer.paths }).collect();
+        let created = self.spec.created.seconds(self.surroundings.now);
         let documents =
             Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, self.codec)?;
-        Ok(format.finish(&documents)?)
+        let found = documents.blobs.first().map(|config| config.digest);
+        match (found, self.expected) {
+            (Some(found), Some(expected)) if found != expected => {
+                Err(AssembleError::OtherConfig { found, expected })
+            }
+            _ => Ok(documents),
+        }
+    }
+}
+
+/// What lies below the store layers: the base's layers, then explicit ones.
+struct Below {
+    config: Option<ImageConfig>,
+    layers: Vec<Layer>,
+    codecs: Vec<String>,
+}
+
+impl Below {
+    fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
+        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
+        let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
+        let explicit = Explicit::read(&spec.layers)?;
+        layers.extend(explicit.layers);
+        Ok(Below { config: base.map(|base| base.config), layers, codecs: explicit.codecs })
     }
 }
 
@@ -185,7 +256,7 @@ pub fn write_index(
     spec: &IndexSpec,
     threads: usize,
     progress: &dyn Progress,
-    mut format: Box<dyn Format>,
+    mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
     let images: Vec<Opened> =
         spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
@@ -207,7 +278,7 @@ pub fn copy(
     (name, tag): (&str, &str),
     threads: usize,
     progress: &dyn Progress,
-    mut format: Box<dyn Format>,
+    mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
     let image = base::open(layout, None)?;
     let records = write_given(&base_layers(&image), threads, progress, format.as_mut())?;
@@ -229,45 +300,6 @@ fn write_given(
     let records =
         layers.iter().zip(blobs).map(|(layer, blob)| LayerRecord { blob, paths: layer.paths.clone() });
     Ok(records.collect())
-}
-
-/// The store layers, and the root layer, on top of the base's.
-fn own_layers(
-    spec: &ImageSpec,
-    root: &Path,
-    graph: &Graph,
-    recorded: &Recorded,
-    available: usize,
-    shared: &Shared,
-    surroundings: &Surroundings,
-) -> Result<Vec<Layer>, AssembleError> {
-    // With one layer for all, the root layer's members follow the store paths in it.
-    let together = available == 1 && !graph.is_empty();
-    let planned = match together {
-        true => layering::plan(graph, &Layering::Single, 1, 0)?,
-        false => layering::plan(graph, &spec.layering, (available - 1).max(1), spec.min_layer_size)?,
-    };
-
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(surroundings.threads).build()?;
-    let every_path: Vec<&String> = planned.iter().flatten().collect();
-    let mut sizes = &pool.install(|| layer::measure(&every_path, shared))?[..];
-
-    let root_tar = root.join("layer.tar");
-    if together {
-        // Its members become part of a layer with another digest, so this is checked before.
-        layer::check_file(&root_tar, recorded.layer.digest)?;
-    }
-    let mut layers = Vec::with_capacity(planned.len() + 1);
-    for paths in planned {
-        let (own, rest) = sizes.split_at(paths.len());
-        sizes = rest;
-        let members = together.then_some((root_tar.as_path(), recorded.layer.members));
-        layers.push(Layer::of_store_paths(paths, own, surroundings.store, shared, members));
-    }
-    if !together {
-        layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
-    }
-    Ok(layers)
 }
 
 /// What lies below the store layers, in words.

@@ -11,22 +11,24 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Failure;
 use super::progress::Display;
-use crate::assemble::{self, Plan, Surroundings};
+use crate::assemble::{self, Plan, Recipe, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::output::{Archive, Format, LayoutDirectory, Place, WholeDirectory, link_layout};
+use crate::output::{
+    Archive, Format, LayoutDirectory, PackedArchive, Packing, Place, WholeDirectory, link_layout,
+    write_script,
+};
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
+use crate::spec::{self, Compression, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -66,9 +68,20 @@ enum Task {
     /// A layer of an image, by itself.
     Layer { arguments: Value },
     /// An index of images.
-    Index { arguments: Value, format: Value },
+    Index {
+        arguments: Value,
+        format: Value,
+        #[serde(default)]
+        compressor: Value,
+    },
     /// An image on top of a root layer.
-    Image { arguments: Value, format: Value, root: PathBuf },
+    Image {
+        arguments: Value,
+        format: Value,
+        #[serde(default)]
+        compressor: Value,
+        root: PathBuf,
+    },
 }
 
 /// A blob, as `nix/pull-image.nix` describes it.
@@ -114,7 +127,17 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     };
     let display = Display::new(place == Place::Direct && env::var_os("NIX_LOG_FD").is_some(), interrupted);
     let store = env::var_os("NIX_STORE").map_or_else(|| PathBuf::from("/nix/store"), PathBuf::from);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let now = super::now();
+    let threads = super::threads(arguments.cores);
+    let temporary = env::temp_dir();
+    let packing = |compressor| {
+        let compression = match compressor {
+            Compressor::None => return None,
+            Compressor::Gzip => Compression::Gzip(spec::DEFAULT_GZIP_LEVEL),
+            Compressor::Zstd => Compression::Zstd(spec::DEFAULT_ZSTD_LEVEL),
+        };
+        Some(Packing { compression, temporary: &temporary, threads, progress: &display })
+    };
     match attributes.gantry {
         Task::Root { arguments } => {
             let spec = RootSpec::from_json(&arguments)?;
@@ -123,20 +146,21 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display)?;
             whole.finish()?;
         }
-        Task::Image { arguments: image, format, root } => {
+        Task::Image { arguments: image, format, compressor, root } => {
             let spec = ImageSpec::from_json(&image)?;
             let format = spec::Format::from_json(&format)?;
-            let surroundings = Surroundings {
-                store: &store,
-                threads: super::threads(arguments.cores),
-                now,
-                progress: &display,
-            };
+            let surroundings = Surroundings { store: &store, threads, now, progress: &display };
+            let compressor = Compressor::from_json(&compressor)?;
             display.phase("measuring");
             let plan = Plan::new(&spec, &root, attributes.closure, &surroundings).map_err(Failure::from);
             let result = plan.and_then(|plan| {
                 display.expect(plan.bytes());
-                Ok(plan.write(create(format, &out, place)?)?)
+                if format == spec::Format::Stream && compressor == Compressor::None {
+                    let recipe = Recipe::new(plan, image, root)?;
+                    let recipe = serde_json::to_vec(&recipe)?;
+                    return Ok(write_script(&out, place, &env::current_exe()?, &recipe)?);
+                }
+                Ok(plan.write(create(format, packing(compressor), &out, place)?)?)
             });
             display.finish();
             result?;
@@ -145,7 +169,6 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = LayerSpec::from_json(&layer)?;
             display.phase("layer");
             let whole = WholeDirectory::create(&out, place)?;
-            let threads = super::threads(arguments.cores);
             let surroundings = Surroundings { store: &store, threads, now, progress: &display };
             let result = assemble::write_layer(&spec, attributes.closure, whole.working(), &surroundings);
             display.finish();
@@ -163,8 +186,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
-            let result =
-                pull.docker_archive(&out, place, name, &env::temp_dir(), super::threads(arguments.cores));
+            let result = pull.docker_archive(&out, place, name, &temporary, threads);
             display.finish();
             result?;
         }
@@ -188,10 +210,11 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.size);
             link_layout(&out, place, (&name, &tag), descriptor, &links)?;
         }
-        Task::Index { arguments: index, format } => {
+        Task::Index { arguments: index, format, compressor } => {
             let spec = IndexSpec::from_json(&index)?;
-            let format = create(spec::Format::from_json(&format)?, &out, place)?;
-            let result = assemble::write_index(&spec, super::threads(arguments.cores), &display, format);
+            let packing = packing(Compressor::from_json(&compressor)?);
+            let format = create(spec::Format::from_json(&format)?, packing, &out, place)?;
+            let result = assemble::write_index(&spec, threads, &display, format);
             display.finish();
             result?;
         }
@@ -205,14 +228,21 @@ fn client(tls_verify: bool) -> Result<Client, RegistryError> {
 }
 
 /// An image's file or directory, to be written.
-fn create(format: spec::Format, out: &Path, place: Place) -> Result<Box<dyn Format>, Failure> {
-    Ok(match format {
-        spec::Format::Archive => Box::new(Archive::create(out, place)?),
-        spec::Format::Layout => Box::new(LayoutDirectory::create(out, place)?),
-        spec::Format::Stream => {
-            let what = "format = \"stream\" is for one image; an index of images is an archive or a layout";
-            return Err(Failure::Message(what.to_owned()));
+fn create<'p>(
+    format: spec::Format,
+    packing: Option<Packing<'p>>,
+    out: &Path,
+    place: Place,
+) -> Result<Box<dyn Format + 'p>, Failure> {
+    let refuse = |what: &str| Err(Failure::Message(what.to_owned()));
+    Ok(match (format, packing) {
+        (spec::Format::Archive, None) => Box::new(Archive::create(out, place)?),
+        (spec::Format::Archive, Some(packing)) => Box::new(PackedArchive::create(out, place, packing)?),
+        (spec::Format::Layout, None) => Box::new(LayoutDirectory::create(out, place)?),
+        (spec::Format::Stream, None) => {
+            return refuse("format = \"stream\" is for one image; an index is an archive or a layout");
         }
+        (_, Some(_)) => return refuse("compressor: only format = \"archive\" is compressed as a whole"),
     })
 }
 

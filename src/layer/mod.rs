@@ -95,11 +95,11 @@ pub enum LayerError {
     },
     /// A layer is made again, and is not what it was.
     #[error(
-        "the layer of {paths} is {found} now, and was {expected} when the image was built: the store was changed since; nix-store --verify --check-contents finds what, or build the image again"
+        "the layer of {content} is {found} now, and was {expected} when the image was built: the store has changed since; `nix-store --verify --check-contents` finds where"
     )]
     Other {
         /// What the layer holds.
-        paths: String,
+        content: String,
         /// What its bytes give.
         found: Digest,
         /// What was recorded.

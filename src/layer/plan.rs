@@ -103,9 +103,19 @@ impl Layer {
             ([Piece::Extent(a)], [Piece::Extent(b)]) => {
                 let place = (a.offset, &a.path) == (b.offset, &b.path);
                 let digest = self.recorded.is_some() && self.recorded == other.recorded;
-                a.size == b.size && (place || digest) && self.given == other.given
+                let given = |layer: &Layer| layer.given.map(|given| (given.encoding, given.diff_id));
+                a.size == b.size && (place || digest) && given(self) == given(other)
             }
             _ => false,
+        }
+    }
+
+    /// What is in it, for messages.
+    pub fn content(&self) -> String {
+        match &self.paths[..] {
+            [] => self.file().display().to_string(),
+            [only] => only.clone(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         }
     }
 
