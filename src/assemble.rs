@@ -5,6 +5,7 @@
 //! ```
 
 mod explicit;
+mod merge;
 mod planned;
 mod recipe;
 
@@ -27,6 +28,7 @@ use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
 
 use explicit::Explicit;
 pub use explicit::write_layer;
+pub use merge::merge;
 use planned::Planned;
 pub use recipe::{Recipe, RecipeError};
 
@@ -100,6 +102,16 @@ pub enum AssembleError {
         found: Digest,
         /// As recorded.
         expected: Digest,
+    },
+    /// Two images with one name in one archive.
+    #[error("{name} is an image in {} and another one in {}; give one of them another tag", first.display(), second.display())]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where it is.
+        first: PathBuf,
+        /// Where it is, too.
+        second: PathBuf,
     },
     /// No threads.
     #[error("cannot start threads: {0}")]

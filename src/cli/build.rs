@@ -16,19 +16,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Failure;
+use super::packing::packing;
 use super::progress::Display;
 use crate::assemble::{self, Plan, Recipe, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::output::{
-    Archive, Format, LayoutDirectory, PackedArchive, Packing, Place, WholeDirectory, link_layout,
-    write_script,
+    Format, LayoutDirectory, Packing, Place, WholeDirectory, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, Compression, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
+use crate::spec::{self, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -71,6 +71,12 @@ enum Task {
     Index {
         arguments: Value,
         format: Value,
+        #[serde(default)]
+        compressor: Value,
+    },
+    /// Several images in one archive.
+    Merge {
+        images: Vec<PathBuf>,
         #[serde(default)]
         compressor: Value,
     },
@@ -130,14 +136,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let now = super::now();
     let threads = super::threads(arguments.cores);
     let temporary = env::temp_dir();
-    let packing = |compressor| {
-        let compression = match compressor {
-            Compressor::None => return None,
-            Compressor::Gzip => Compression::Gzip(spec::DEFAULT_GZIP_LEVEL),
-            Compressor::Zstd => Compression::Zstd(spec::DEFAULT_ZSTD_LEVEL),
-        };
-        Some(Packing { compression, temporary: &temporary, threads, progress: &display })
-    };
+    let packing = |compressor| packing(compressor, &temporary, threads, &display);
     match attributes.gantry {
         Task::Root { arguments } => {
             let spec = RootSpec::from_json(&arguments)?;
@@ -210,6 +209,12 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.size);
             link_layout(&out, place, (&name, &tag), descriptor, &links)?;
         }
+        Task::Merge { images, compressor } => {
+            let archive = archive(&out, place, packing(Compressor::from_json(&compressor)?))?;
+            let result = assemble::merge(&images, threads, &display, archive);
+            display.finish();
+            result?;
+        }
         Task::Index { arguments: index, format, compressor } => {
             let spec = IndexSpec::from_json(&index)?;
             let packing = packing(Compressor::from_json(&compressor)?);
@@ -236,8 +241,7 @@ fn create<'p>(
 ) -> Result<Box<dyn Format + 'p>, Failure> {
     let refuse = |what: &str| Err(Failure::Message(what.to_owned()));
     Ok(match (format, packing) {
-        (spec::Format::Archive, None) => Box::new(Archive::create(out, place)?),
-        (spec::Format::Archive, Some(packing)) => Box::new(PackedArchive::create(out, place, packing)?),
+        (spec::Format::Archive, packing) => archive(out, place, packing)?,
         (spec::Format::Layout, None) => Box::new(LayoutDirectory::create(out, place)?),
         (spec::Format::Stream, None) => {
             return refuse("format = \"stream\" is for one image; an index is an archive or a layout");
