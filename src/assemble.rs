@@ -16,12 +16,11 @@ use serde_json::{Map, Value};
 use crate::base::{self, BaseError, Opened};
 use crate::closure::graph::{Graph, GraphError, PathInfo};
 use crate::closure::layering::LayeringError;
+use crate::digest::Digest;
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
-
-use crate::digest::Digest;
-use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress};
+use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress, RecordedPath};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
 use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
@@ -69,6 +68,16 @@ pub enum AssembleError {
     /// A path whose closure a layer shall hold was not exported.
     #[error("paths: {} is not in the exported closure", .0.display())]
     NotInClosure(PathBuf),
+    /// An explicit layer was made on top of what the image does not have.
+    #[error(
+        "layers: {path} needs {missing}, which is in no layer: what was below the layer when it was made has to be below it in the image"
+    )]
+    NotBelow {
+        /// What is in a layer.
+        path: String,
+        /// What it refers to.
+        missing: String,
+    },
     /// The base image and the explicit layers are too many.
     #[error(
         "{}, and maxLayers is {most}: at least {needed} are needed; 127 is the most", counted(*base, *explicit)
@@ -170,6 +179,9 @@ impl<'s> Plan<'s> {
             most: spec.max_layers,
             needed: below.layers.len() + 1,
         })?;
+        let graph_paths = (0..graph.len()).map(|node| graph.path(node));
+        let below_paths = below.layers.iter().flat_map(|layer| &layer.paths).map(String::as_str);
+        Explicit::check(&below.explicit, below_paths.chain(graph_paths))?;
         let planned = Planned::new(spec, &graph, available, &shared, surroundings)?;
         Plan::with(spec, root, below, shared, planned, surroundings)
     }
@@ -251,15 +263,18 @@ struct Below {
     config: Option<ImageConfig>,
     layers: Vec<Layer>,
     codecs: Vec<String>,
+    /// Store paths of the explicit layers.
+    explicit: Vec<RecordedPath>,
 }
 
 impl Below {
     fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
         let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
         let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
-        let explicit = Explicit::read(&spec.layers)?;
-        layers.extend(explicit.layers);
-        Ok(Below { config: base.map(|base| base.config), layers, codecs: explicit.codecs })
+        let mut explicit = Explicit::read(&spec.layers)?;
+        layers.append(&mut explicit.layers);
+        let Explicit { codecs, paths, .. } = explicit;
+        Ok(Below { config: base.map(|base| base.config), layers, codecs, explicit: paths })
     }
 }
 
