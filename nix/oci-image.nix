@@ -110,7 +110,7 @@ let
         os = arguments.os or "linux";
         variant = arguments.variant or (platform.variant or null);
         created = arguments.created or "1970-01-01T00:00:01Z";
-        inherit mtime includeStorePaths includeNixDB;
+        inherit mtime includeStorePaths;
         layers = map pathOf layers;
         maxLayers = arguments.maxLayers or 100;
         minLayerSize = arguments.minLayerSize or 0;
@@ -170,6 +170,20 @@ let
         };
       };
 
+      # What Nix is told of the image's store paths, those of explicit layers among them.
+      database = task (
+        {
+          name = "${baseName}-database";
+          gantry = {
+            kind = "database";
+            root = "${root}";
+            arguments = { inherit fromImage mtime; };
+          };
+          exportReferencesGraph.closure = [ "${root}" ] ++ builtins.concatLists layerPaths;
+        }
+        // withoutReferences
+      );
+
       image =
         task (
           {
@@ -188,21 +202,13 @@ let
                 {
                   kind = "image";
                   root = "${root}";
+                  database = if includeNixDB then "${database}" else null;
                   arguments = imageArguments // { tag = imageTag; };
                 }
             );
           }
-          # What Nix finds in the root layer and the configuration is what the image ships. A database also
-          # describes the paths of explicit layers.
-          // (
-            if (includeStorePaths || includeNixDB) && !isIndex then
-              {
-                exportReferencesGraph.closure =
-                  [ "${root}" ] ++ (if includeNixDB then builtins.concatLists layerPaths else [ ]);
-              }
-            else
-              { }
-          )
+          # What Nix finds in the root layer and the configuration is what the image ships.
+          // (if includeStorePaths && !isIndex then { exportReferencesGraph.closure = [ "${root}" ]; } else { })
           # A stream reads what it writes only when it runs, and a layout links to explicit layers.
           // (
             if format == "stream" || (format == "layout" && !isIndex && layerPaths != [ ]) then

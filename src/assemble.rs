@@ -5,28 +5,30 @@
 //! ```
 
 mod explicit;
+mod merge;
 mod planned;
 mod recipe;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::{self, BaseError, Opened};
 use crate::closure::graph::{Graph, GraphError, PathInfo};
 use crate::closure::layering::LayeringError;
+use crate::digest::Digest;
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
-
-use crate::digest::Digest;
-use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress};
+use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress, RecordedPath};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
 use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
 
 use explicit::Explicit;
 pub use explicit::write_layer;
+pub use merge::merge;
 use planned::Planned;
 pub use recipe::{Recipe, RecipeError};
 
@@ -67,6 +69,16 @@ pub enum AssembleError {
     /// A path whose closure a layer shall hold was not exported.
     #[error("paths: {} is not in the exported closure", .0.display())]
     NotInClosure(PathBuf),
+    /// An explicit layer was made on top of what the image does not have.
+    #[error(
+        "layers: {path} needs {missing}, which is in no layer: what was below the layer when it was made has to be below it in the image"
+    )]
+    NotBelow {
+        /// What is in a layer.
+        path: String,
+        /// What it refers to.
+        missing: String,
+    },
     /// The base image and the explicit layers are too many.
     #[error(
         "{}, and maxLayers is {most}: at least {needed} are needed; 127 is the most", counted(*base, *explicit)
@@ -101,9 +113,29 @@ pub enum AssembleError {
         /// As recorded.
         expected: Digest,
     },
+    /// Two images with one name in one archive.
+    #[error("{name} is an image in {} and another one in {}; give one of them another tag", first.display(), second.display())]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where it is.
+        first: PathBuf,
+        /// Where it is, too.
+        second: PathBuf,
+    },
     /// No threads.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// What lies on top of all store paths.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Top {
+    /// The directory that holds the root layer.
+    pub root: PathBuf,
+    /// The Nix database, if there is to be one.
+    pub database: Option<PathBuf>,
 }
 
 /// Where the inputs are, and what the machine gives.
@@ -133,11 +165,10 @@ pub struct Plan<'s> {
 }
 
 impl<'s> Plan<'s> {
-    /// Divides the closure into layers and measures them; reads metadata only. `root` is the directory that
-    /// holds the root layer.
+    /// Divides the closure into layers and measures them; reads metadata only.
     pub fn new(
         spec: &'s ImageSpec,
-        root: &Path,
+        top: &Top,
         closure: Vec<PathInfo>,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
@@ -145,7 +176,7 @@ impl<'s> Plan<'s> {
         let below = Below::read(spec)?;
 
         // What lies below is not shipped again.
-        let mut without: Vec<&Path> = vec![root];
+        let mut without: Vec<&Path> = vec![&top.root];
         without.extend(spec.layers.iter().map(PathBuf::as_path));
         without.extend(below.layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
         let graph = Graph::new(closure, &without)?;
@@ -158,14 +189,17 @@ impl<'s> Plan<'s> {
             most: spec.max_layers,
             needed: below.layers.len() + 1,
         })?;
+        let graph_paths = (0..graph.len()).map(|node| graph.path(node));
+        let below_paths = below.layers.iter().flat_map(|layer| &layer.paths).map(String::as_str);
+        Explicit::check(&below.explicit, below_paths.chain(graph_paths))?;
         let planned = Planned::new(spec, &graph, available, &shared, surroundings)?;
-        Plan::with(spec, root, below, shared, planned, surroundings)
+        Plan::with(spec, top, below, shared, planned, surroundings)
     }
 
     /// The same image again: what was planned is known.
     fn of_recipe(
         spec: &'s ImageSpec,
-        root: &Path,
+        top: &Top,
         mtime: i64,
         planned: Planned,
         expected: Option<Digest>,
@@ -176,20 +210,20 @@ impl<'s> Plan<'s> {
         for given in below.layers.iter_mut().filter_map(|layer| layer.given.as_mut()) {
             given.checked = true; // when the recipe was made, and the blobs' digests are in it
         }
-        Ok(Plan { expected, ..Plan::with(spec, root, below, shared, planned, surroundings)? })
+        Ok(Plan { expected, ..Plan::with(spec, top, below, shared, planned, surroundings)? })
     }
 
     fn with(
         spec: &'s ImageSpec,
-        root: &Path,
+        top: &Top,
         below: Below,
         shared: Shared,
         planned: Planned,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
-        let recorded = Recorded::read(root)?;
+        let recorded = Recorded::read(&top.root)?;
         let mut layers = below.layers;
-        layers.extend(planned.layers(root, &recorded, &shared, surroundings.store)?);
+        layers.extend(planned.layers(top, &recorded, &shared, surroundings.store)?);
         let config = match &below.config {
             Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config)?,
             None => recorded.config,
@@ -239,15 +273,18 @@ struct Below {
     config: Option<ImageConfig>,
     layers: Vec<Layer>,
     codecs: Vec<String>,
+    /// Store paths of the explicit layers.
+    explicit: Vec<RecordedPath>,
 }
 
 impl Below {
     fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
         let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
         let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
-        let explicit = Explicit::read(&spec.layers)?;
-        layers.extend(explicit.layers);
-        Ok(Below { config: base.map(|base| base.config), layers, codecs: explicit.codecs })
+        let mut explicit = Explicit::read(&spec.layers)?;
+        layers.append(&mut explicit.layers);
+        let Explicit { codecs, paths, .. } = explicit;
+        Ok(Below { config: base.map(|base| base.config), layers, codecs, explicit: paths })
     }
 }
 

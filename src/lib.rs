@@ -11,14 +11,14 @@
 //! | [`digest`] | digests (only valid ones exist) and the hasher |
 //! | [`spec`] | what the user asked for: arguments as types, checked one by one |
 //! | [`closure`] | the graph of store paths, and which paths share a layer |
-//! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline |
+//! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
 //! | [`root`] | the root layer: what lies outside the store |
 //! | [`image`] | configuration, manifest, index, history |
 //! | [`base`] | reading images back: archive, layout |
-//! | [`output`] | writing images: archive, layout |
+//! | [`output`] | writing images: archive (also compressed, also into a pipe), layout, the executable that streams |
 //! | [`pull`] | from a registry to a file or folder |
 //! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
-//! | [`assemble`] | from a specification to an image: the order of the steps |
+//! | [`assemble`] | from a specification to an image: the order of the steps; explicit layers, recipes, merging |
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
 //!

@@ -204,6 +204,29 @@ fn a_base_of_others_may_lie_below() {
 }
 
 #[test]
+fn an_image_has_what_its_layers_need() {
+    let store = Store::new();
+    let [libc, runtime, app] = three(&store);
+    let lower = layer(&store, "lower", &[&libc], json!({}));
+    let mut needy = exported(&runtime);
+    needy["references"] = json!([libc, runtime]);
+    let arguments = json!({ "paths": [runtime], "below": [lower] });
+    let attributes = json!({
+        "gantry": { "kind": "layer", "arguments": arguments }, "closure": [exported(&libc), needy] });
+    let upper = store.path("upper");
+    run(&mut store.build(&attributes, &upper)).ok();
+    assert_eq!(recorded(&upper)["paths"][0]["references"], json!([libc, runtime]));
+
+    // Below it, or above.
+    image(&store, "layout", &[&app], json!({ "layers": [lower, upper] }));
+    image(&store, "layout", &[&app, &libc], json!({ "layers": [upper] }));
+    let attributes = store.image("layout", &store.empty_root(), &[&app], json!({ "layers": [upper] }));
+    let error = run(&mut store.build(&attributes, &store.folder().join("refused"))).err();
+    let expected = format!("{} needs {}, which is in no layer", runtime.display(), libc.display());
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let store = Store::new();
     let [libc, runtime, app] = three(&store);

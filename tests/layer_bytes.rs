@@ -33,7 +33,7 @@ fn usual() -> Shared {
 fn layer(paths: &[PathBuf], store: &Path, shared: &Shared) -> Layer {
     let sizes = measure(paths, shared).expect("sizes");
     let paths = paths.iter().map(|path| path.to_str().expect("UTF-8").to_string()).collect();
-    Layer::of_store_paths(paths, &sizes, store, shared, None)
+    Layer::of_store_paths(paths, &sizes, store, shared, Vec::new())
 }
 
 /// Everything that a layer's reader gives, in buffers of `chunk` bytes.
@@ -135,7 +135,7 @@ fn owners() -> Vec<Shared> {
 #[test]
 fn without_paths_the_layer_is_the_references_first_vector() {
     // V1 of the reference, made by CPython 3.9 to 3.14.
-    let layer = Layer::of_store_paths(vec![], &[], Path::new("/nix/store"), &usual(), None);
+    let layer = Layer::of_store_paths(vec![], &[], Path::new("/nix/store"), &usual(), Vec::new());
     let bytes = read_all(&layer, &usual(), || 4096).expect("bytes");
     assert_eq!(bytes.len(), 10240);
     assert_eq!(Digest::of(&bytes).hex(), "51bd17f30e93810af6bf5676577745937afc69e167332e2b5d345b00a478c823");

@@ -1,7 +1,7 @@
 //! Explicit layers: each made by a derivation of its own from the closure of some paths, less what lies
 //! below, and put into images as it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{AssembleError, Surroundings, base_layers};
@@ -68,7 +68,7 @@ fn of_closure(
             references: info.references.clone(),
         })
         .collect();
-    let layers = [Layer::of_store_paths(paths, &sizes, store, &shared, None)];
+    let layers = [Layer::of_store_paths(paths, &sizes, store, &shared, Vec::new())];
     let mut file = BlobFile::create(&RecordedLayer::blob_path(out))?;
     let blobs = layer::write_layers(&layers, &shared, spec.compression, threads, &mut file, progress)?;
     let blob = layers.iter().zip(blobs).next().map(|(layer, blob)| RecordedBlob {
@@ -89,6 +89,8 @@ pub(super) struct Explicit {
     pub layers: Vec<Layer>,
     /// What compressed them, each once.
     pub codecs: Vec<String>,
+    /// The store paths in them.
+    pub paths: Vec<RecordedPath>,
 }
 
 impl Explicit {
@@ -100,7 +102,28 @@ impl Explicit {
             explicit.layers.extend(recorded.layer(directory)?);
             let codec = recorded.blob.and_then(|blob| blob.codec);
             explicit.codecs.extend(codec.filter(|codec| !explicit.codecs.contains(codec)));
+            explicit.paths.extend(recorded.paths);
         }
         Ok(explicit)
+    }
+
+    /// Checks that the image has all that the layers need: each was made without what was to lie below it.
+    /// `present` are the store paths below and above them.
+    pub(super) fn check<'p>(
+        paths: &[RecordedPath],
+        present: impl Iterator<Item = &'p str>,
+    ) -> Result<(), AssembleError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let mut present: HashSet<&str> = present.collect();
+        present.extend(paths.iter().map(|path| &path.path[..]));
+        for RecordedPath { path, references, .. } in paths {
+            if let Some(missing) = references.iter().find(|reference| !present.contains(&reference[..])) {
+                let (path, missing) = (path.clone(), missing.clone());
+                return Err(AssembleError::NotBelow { path, missing });
+            }
+        }
+        Ok(())
     }
 }

@@ -1,16 +1,17 @@
 //! The layers that an image has of its own, above its base and the explicit ones: store paths with the bytes
 //! that they take, so that a recipe can keep them, and the root layer.
 
+use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AssembleError, Surroundings};
+use super::{AssembleError, Surroundings, Top};
 use crate::closure::graph::Graph;
 use crate::closure::layering;
-use crate::layer::tar::Shared;
-use crate::layer::{self, Layer};
-use crate::root::Recorded;
+use crate::layer::tar::{self, Entry, Kind, Shared};
+use crate::layer::{self, Layer, LayerError, Piece};
+use crate::root::{Recorded, database};
 use crate::spec::{ImageSpec, Layering};
 
 /// The store layers, bottom first, and where the root layer is.
@@ -45,28 +46,45 @@ impl Planned {
         Ok(Planned { stores: stores.collect(), together })
     }
 
-    /// The layers. `root` is the directory that holds the root layer.
+    /// The layers, with `top` in the last one.
     pub(super) fn layers(
         &self,
-        root: &Path,
+        top: &Top,
         recorded: &Recorded,
         shared: &Shared,
         store: &Path,
     ) -> Result<Vec<Layer>, AssembleError> {
-        let root_tar = root.join("layer.tar");
-        if self.together {
+        let root_tar = top.root.join("layer.tar");
+        let database = self.database(top, recorded, shared)?;
+        if self.together || !database.is_empty() {
             // Its members become part of a layer with another digest, so this is checked before.
             layer::check_file(&root_tar, recorded.layer.digest)?;
         }
+        let mut members = vec![Piece::Tar(root_tar.clone(), recorded.layer.members)];
+        members.extend(database);
         let mut layers = Vec::with_capacity(self.stores.len() + 1);
         for paths in &self.stores {
             let (paths, sizes): (Vec<String>, Vec<u64>) = paths.iter().cloned().unzip();
-            let members = self.together.then_some((root_tar.as_path(), recorded.layer.members));
+            let members = if self.together { members.clone() } else { Vec::new() };
             layers.push(Layer::of_store_paths(paths, &sizes, store, shared, members));
         }
-        if !self.together {
-            layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
+        match members.len() {
+            _ if self.together => {}
+            1 => layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest)),
+            _ => layers.push(Layer::of_members(members, shared)),
         }
         Ok(layers)
+    }
+
+    /// The Nix database as a member of the root layer; nothing if there is to be none.
+    fn database(&self, top: &Top, recorded: &Recorded, shared: &Shared) -> Result<Vec<Piece>, AssembleError> {
+        let (Some(path), Some(owner)) = (&top.database, &recorded.database) else { return Ok(Vec::new()) };
+        let size = fs::metadata(path).map_err(|e| LayerError::io(path, e))?.len();
+        let name = format!(".{}/{}", database::DIRECTORY, database::FILE);
+        let entry = Entry { name: name.as_bytes(), mode: 0o644, kind: Kind::File(size) };
+        let mut header = Vec::new();
+        Shared { mtime: shared.mtime, owner: owner.clone() }.header(&entry, &mut header);
+        let content = Piece::Tar(path.clone(), size);
+        Ok(vec![Piece::Bytes(header.into()), content, Piece::Zeros(tar::padding(size))])
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::planned::Planned;
-use super::{AssembleError, Plan, Surroundings};
+use super::{AssembleError, Plan, Surroundings, Top};
 use crate::digest::Digest;
 use crate::layer::{self, Blob};
 use crate::output::{Expected, Nowhere};
@@ -26,8 +26,8 @@ pub struct Recipe {
     version: u32,
     /// The arguments, base and explicit layers among them.
     arguments: Value,
-    /// The directory that holds the root layer.
-    root: PathBuf,
+    /// The root layer and the Nix database.
+    top: Top,
     /// The store directory.
     store: PathBuf,
     /// Time of files in store layers, in seconds since 1970.
@@ -56,8 +56,8 @@ pub enum RecipeError {
 
 impl Recipe {
     /// The recipe of the image that `plan` is: every layer is made and hashed, and nothing is written.
-    /// `arguments` are those that the plan's specification was read from, `root` is the root layer's directory.
-    pub fn new(plan: Plan, arguments: Value, root: PathBuf) -> Result<Recipe, AssembleError> {
+    /// `arguments` are those that the plan's specification was read from, `top` is what it lies below.
+    pub fn new(plan: Plan, arguments: Value, top: Top) -> Result<Recipe, AssembleError> {
         let Surroundings { store, threads, progress, .. } = *plan.surroundings;
         let (shared, compression) = (&plan.shared, plan.spec.compression);
         let mut nowhere = Nowhere::open()?;
@@ -69,7 +69,7 @@ impl Recipe {
         let documents = plan.documents(&blobs)?;
         let config = documents.blobs.first().filter(|_| fixed).map(|config| config.digest);
         let store = store.to_path_buf();
-        Ok(Recipe { version: VERSION, arguments, root, store, mtime, planned, blobs, config })
+        Ok(Recipe { version: VERSION, arguments, top, store, mtime, planned, blobs, config })
     }
 
     /// Reads a recipe.
@@ -110,7 +110,7 @@ impl Recipe {
         spec: &'s ImageSpec,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
-        Plan::of_recipe(spec, &self.root, self.mtime, self.planned.clone(), self.config, surroundings)
+        Plan::of_recipe(spec, &self.top, self.mtime, self.planned.clone(), self.config, surroundings)
     }
 
     /// The blobs that `plan`, which is of this recipe, gives.

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::FileExt;
 
-use super::{BaseError, Container, Opened, OpenedLayer, Reader};
+use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::image::{DockerManifest, Document, MAX_DOCUMENT, blob_path};
 use crate::layer::{Encoding, Extent};
 
@@ -11,7 +11,33 @@ use crate::layer::{Encoding, Extent};
 const MAX_MANIFEST: usize = 1 << 20;
 
 pub(super) fn open(reader: &Reader) -> Result<Opened, BaseError> {
-    let entry = only_image(reader)?;
+    image(reader, only_image(reader)?)
+}
+
+pub(super) fn open_all(reader: &Reader) -> Result<Vec<NamedImage>, BaseError> {
+    let images = images(reader)?;
+    if images.is_empty() {
+        return Err(reader.wrong("manifest.json", "no image in it"));
+    }
+    let images = images.into_iter().map(|entry| {
+        let names = entry.repo_tags.clone().unwrap_or_default();
+        Ok(NamedImage { names, image: image(reader, entry)? })
+    });
+    images.collect()
+}
+
+/// Gives an image of `index.json` the names that `manifest.json` has for it: those are complete.
+pub(super) fn rename(reader: &Reader, named: &mut NamedImage) -> Result<(), BaseError> {
+    let config = blob_path(named.image.config_document.digest);
+    let same = images(reader)?.into_iter().filter(|image| image.config == config);
+    let names: Vec<String> = same.flat_map(|image| image.repo_tags.unwrap_or_default()).collect();
+    if !names.is_empty() {
+        named.names = names;
+    }
+    Ok(())
+}
+
+fn image(reader: &Reader, entry: DockerManifest) -> Result<Opened, BaseError> {
     let config_document = Document::new(reader.read(&entry.config, MAX_DOCUMENT)?);
     let config = reader.config(&entry.config, &config_document.bytes)?;
     let diff_ids = &config.rootfs.diff_ids;

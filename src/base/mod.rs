@@ -103,6 +103,15 @@ pub struct Opened {
     pub layers: Vec<OpenedLayer>,
 }
 
+/// One of the images in a file or directory.
+#[derive(Debug, Clone)]
+pub struct NamedImage {
+    /// `NAME:TAG` where there is a tag; from a layout, whatever its entry is called.
+    pub names: Vec<String>,
+    /// The image.
+    pub image: Opened,
+}
+
 /// A layer of an image that was read.
 #[derive(Debug, Clone)]
 pub struct OpenedLayer {
@@ -124,11 +133,54 @@ trait Files {
 
 /// Reads the documents of the image at `path`; of several images, the one for `platform`.
 pub fn open(path: &Path, platform: Option<&Platform>) -> Result<Opened, BaseError> {
+    read(path, |reader, form| match form {
+        Form::Layout => oci::open(reader, Container::Layout, platform),
+        Form::Archive { docker } => {
+            let opened = oci::open(reader, Container::Archive, platform)?;
+            if docker {
+                docker::agrees(reader, &opened)?;
+            }
+            Ok(opened)
+        }
+        Form::DockerArchive => docker::open(reader),
+    })
+}
+
+/// Reads the documents of all images at `path`, each once.
+pub fn open_all(path: &Path) -> Result<Vec<NamedImage>, BaseError> {
+    read(path, |reader, form| match form {
+        Form::Layout => oci::open_all(reader, Container::Layout),
+        Form::Archive { docker } => {
+            let mut images = oci::open_all(reader, Container::Archive)?;
+            if docker {
+                for named in &mut images {
+                    docker::agrees(reader, &named.image)?;
+                    docker::rename(reader, named)?;
+                }
+            }
+            Ok(images)
+        }
+        Form::DockerArchive => docker::open_all(reader),
+    })
+}
+
+/// What the files at a path are.
+enum Form {
+    Layout,
+    /// An OCI archive, which may be a docker-archive as well.
+    Archive {
+        docker: bool,
+    },
+    DockerArchive,
+}
+
+/// Has `documents` read the documents at `path`.
+fn read<T>(path: &Path, documents: impl Fn(&Reader, Form) -> Result<T, BaseError>) -> Result<T, BaseError> {
     let metadata = std::fs::metadata(path).map_err(|source| BaseError::Io { path: path.into(), source })?;
     let reader = |files| Reader { path, files };
     if metadata.is_dir() {
         let directory = layout::Directory::new(path);
-        return oci::open(&reader(&directory), Container::Layout, platform);
+        return documents(&reader(&directory), Form::Layout);
     }
     if !metadata.is_file() {
         return Err(BaseError::Format { path: path.into(), found: "neither a directory nor a file".into() });
@@ -136,14 +188,8 @@ pub fn open(path: &Path, platform: Option<&Platform>) -> Result<Opened, BaseErro
     let members = archive::Members::scan(path)?;
     let reader = reader(&members);
     match (members.find("index.json")?.is_some(), members.find("manifest.json")?.is_some()) {
-        (true, both) => {
-            let opened = oci::open(&reader, Container::Archive, platform)?;
-            if both {
-                docker::agrees(&reader, &opened)?;
-            }
-            Ok(opened)
-        }
-        (false, true) => docker::open(&reader),
+        (true, docker) => documents(&reader, Form::Archive { docker }),
+        (false, true) => documents(&reader, Form::DockerArchive),
         (false, false) => {
             let found = "a tar with neither index.json nor manifest.json".into();
             Err(BaseError::Format { path: path.into(), found })

@@ -1,6 +1,6 @@
 //! Images of OCI layouts, in a directory or an archive (image-spec, image-layout.md).
 
-use super::{BaseError, Container, Opened, OpenedLayer, Reader};
+use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::digest::Digest;
 use crate::image::{
     self, Descriptor, Document, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media,
@@ -18,13 +18,58 @@ pub(super) fn open(
     container: Container,
     platform: Option<&Platform>,
 ) -> Result<Opened, BaseError> {
+    let index = index(reader)?;
+    let (named, descriptor) = choose(reader, "index.json", &index, platform, 0)?;
+    image(reader, container, &named, descriptor)
+}
+
+pub(super) fn open_all(reader: &Reader, container: Container) -> Result<Vec<NamedImage>, BaseError> {
+    let mut images: Vec<(Descriptor, NamedImage)> = Vec::new();
+    for entry in index(reader)?.manifests {
+        let only = Index {
+            schema_version: 2,
+            media_type: None,
+            manifests: vec![entry],
+            annotations: Default::default(),
+        };
+        let (entry, descriptor) = choose(reader, "index.json", &only, None, 0)?;
+        let name = called(&entry).map(|name| image::short_for_docker(name).to_owned());
+        match images.iter_mut().find(|(other, _)| other.digest == descriptor.digest) {
+            Some((_, named)) => named.names.extend(name),
+            None => {
+                let image = image(reader, container, &entry, descriptor.clone())?;
+                images.push((descriptor, NamedImage { names: name.into_iter().collect(), image }));
+            }
+        }
+    }
+    match images.is_empty() {
+        true => Err(reader.wrong("index.json", "no image in it")),
+        false => Ok(images.into_iter().map(|(_, named)| named).collect()),
+    }
+}
+
+/// What an entry of an index is called.
+fn called(entry: &Descriptor) -> Option<&String> {
+    NAMES.iter().find_map(|key| entry.annotations.get(*key))
+}
+
+/// The index of a layout whose version is known.
+fn index(reader: &Reader) -> Result<Index, BaseError> {
     let layout: Layout = reader.parse("oci-layout", &reader.read("oci-layout", 4096)?)?;
     if layout.version != "1.0.0" {
         let what = format!("imageLayoutVersion {:?}, expected \"1.0.0\"", layout.version);
         return Err(reader.wrong("oci-layout", what));
     }
-    let index: Index = reader.parse("index.json", &reader.read("index.json", MAX_DOCUMENT)?)?;
-    let (named, descriptor) = choose(reader, "index.json", &index, platform, 0)?;
+    reader.parse("index.json", &reader.read("index.json", MAX_DOCUMENT)?)
+}
+
+/// The image whose manifest `descriptor` names; `named` is the outermost entry that leads to it.
+fn image(
+    reader: &Reader,
+    container: Container,
+    named: &Descriptor,
+    descriptor: Descriptor,
+) -> Result<Opened, BaseError> {
     let manifest_document = document(reader, &descriptor)?;
     let name = blob_path(descriptor.digest);
     let manifest: Manifest = reader.parse(&name, &manifest_document.bytes)?;
@@ -32,7 +77,7 @@ pub(super) fn open(
     let config_name = blob_path(manifest.config.digest);
     let config = reader.config(&config_name, &config_document.bytes)?;
     let layers = layers(reader, &name, &manifest, &config)?;
-    let reference = NAMES.iter().find_map(|key| named.annotations.get(*key)).cloned();
+    let reference = called(named).cloned();
     let manifest = Some((descriptor, manifest_document));
     Ok(Opened { container, reference, manifest, config_document, config, layers })
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,19 +17,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Failure;
+use super::packing::packing;
 use super::progress::Display;
-use crate::assemble::{self, Plan, Recipe, Surroundings};
+use crate::assemble::{self, Plan, Recipe, Surroundings, Top};
+use crate::base::{self, filesystem};
 use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::output::{
-    Archive, Format, LayoutDirectory, PackedArchive, Packing, Place, WholeDirectory, link_layout,
-    write_script,
+    Format, LayoutDirectory, Packing, Place, WholeDirectory, WholeFile, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
-use crate::root;
-use crate::spec::{self, Compression, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec};
+use crate::root::{self, database};
+use crate::spec::{self, Compressor, DatabaseSpec, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -69,8 +71,18 @@ enum Task {
     Layer { arguments: Value },
     /// An index of images.
     Index { arguments: Value, format: Value, compressor: Option<Value> },
+    /// Several images in one archive.
+    Merge { images: Vec<PathBuf>, compressor: Option<Value> },
+    /// The Nix database of an image.
+    Database { arguments: Value, root: PathBuf },
     /// An image on top of a root layer.
-    Image { arguments: Value, format: Value, compressor: Option<Value>, root: PathBuf },
+    Image {
+        arguments: Value,
+        format: Value,
+        compressor: Option<Value>,
+        root: PathBuf,
+        database: Option<PathBuf>,
+    },
 }
 
 /// A blob, as `nix/pull-image.nix` describes it.
@@ -119,14 +131,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let now = super::now();
     let threads = super::threads(arguments.cores);
     let temporary = env::temp_dir();
-    let packing = |compressor| {
-        let compression = match compressor {
-            Compressor::None => return None,
-            Compressor::Gzip => Compression::Gzip(spec::DEFAULT_GZIP_LEVEL),
-            Compressor::Zstd => Compression::Zstd(spec::DEFAULT_ZSTD_LEVEL),
-        };
-        Some(Packing { compression, temporary: &temporary, threads, progress: &display })
-    };
+    let packing = |compressor| packing(compressor, &temporary, threads, &display);
     match attributes.gantry {
         Task::Root { arguments } => {
             display.phase("root layer");
@@ -137,18 +142,32 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             root::build(&arguments, &surroundings, whole.working())?;
             whole.finish()?;
         }
-        Task::Image { arguments: image, format, compressor, root } => {
+        Task::Database { arguments: database, root } => {
+            let spec = DatabaseSpec::from_json(&database)?;
+            display.phase("Nix database");
+            let image = match &spec.from_image {
+                Some(path) => Some(filesystem::read(&base::open(path, None)?, &display)?),
+                None => None,
+            };
+            let time = spec.mtime.seconds(now);
+            let bytes = database::make(&attributes.closure, &root, image.as_ref(), time)?;
+            let whole = WholeFile::create(&out, place)?;
+            whole.file().write_all(&bytes)?;
+            whole.finish()?;
+        }
+        Task::Image { arguments: image, format, compressor, root, database } => {
+            let top = Top { root, database };
             let spec = ImageSpec::from_json(&image)?;
             let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
             let format = spec::Format::from_json(&format)?;
             let surroundings = Surroundings { store: &store, threads, now, progress: &display };
 
             display.phase("measuring");
-            let plan = Plan::new(&spec, &root, attributes.closure, &surroundings).map_err(Failure::from);
+            let plan = Plan::new(&spec, &top, attributes.closure, &surroundings).map_err(Failure::from);
             let result = plan.and_then(|plan| {
                 display.expect(plan.bytes());
                 if format == spec::Format::Stream && compressor == Compressor::None {
-                    let recipe = Recipe::new(plan, image, root)?;
+                    let recipe = Recipe::new(plan, image, top)?;
                     let recipe = serde_json::to_vec(&recipe)?;
                     return Ok(write_script(&out, place, &env::current_exe()?, &recipe)?);
                 }
@@ -202,6 +221,13 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.size);
             link_layout(&out, place, (&name, &tag), descriptor, &links)?;
         }
+        Task::Merge { images, compressor } => {
+            let compressor = Compressor::from_json(compressor.as_ref(), &"archive".into())?;
+            let archive = archive(&out, place, packing(compressor))?;
+            let result = assemble::merge(&images, threads, &display, archive);
+            display.finish();
+            result?;
+        }
         Task::Index { arguments: index, format, compressor } => {
             let spec = IndexSpec::from_json(&index)?;
             let packing = packing(Compressor::from_json(compressor.as_ref(), &format)?);
@@ -228,8 +254,7 @@ fn create<'p>(
 ) -> Result<Box<dyn Format + 'p>, Failure> {
     let refuse = |what: &str| Err(Failure::Message(what.to_owned()));
     Ok(match (format, packing) {
-        (spec::Format::Archive, None) => Box::new(Archive::create(out, place)?),
-        (spec::Format::Archive, Some(packing)) => Box::new(PackedArchive::create(out, place, packing)?),
+        (spec::Format::Archive, packing) => archive(out, place, packing)?,
         (spec::Format::Layout, None) => Box::new(LayoutDirectory::create(out, place)?),
         (spec::Format::Stream, None) => {
             return refuse("format = \"stream\" is for one image; an index is an archive or a layout");

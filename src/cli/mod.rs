@@ -3,6 +3,8 @@
 
 mod build;
 mod inspect;
+mod merge;
+mod packing;
 mod prefetch;
 mod progress;
 mod pull;
@@ -47,6 +49,8 @@ enum Command {
     Pull(pull::Arguments),
     /// Write the archive of an image to standard output: what an image of format = "stream" does.
     Stream(stream::Arguments),
+    /// Put several images into one archive.
+    Merge(merge::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
     /// Run a root layer's scripts: what `build` starts, with a task on standard input.
@@ -97,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
         Command::Stream(arguments) => stream::run(arguments, interrupted),
+        Command::Merge(arguments) => merge::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
         Command::Inside => Ok(()),
     });

@@ -5,6 +5,7 @@ mod documents;
 mod history;
 pub mod index;
 pub mod inherit;
+pub mod merged;
 mod reference;
 
 pub use documents::{
@@ -12,7 +13,7 @@ pub use documents::{
     is_manifest, layer_encoding, layer_type, media,
 };
 pub use history::{comment, layer_history, store_paths};
-pub use reference::familiar_to_docker;
+pub use reference::{familiar_to_docker, short_for_docker};
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,16 @@ pub fn familiar_to_docker(name: &str) -> String {
     }
 }
 
+/// The same name without what Docker completes: `docker.io/library/app` is `app`.
+pub fn short_for_docker(name: &str) -> &str {
+    let short = name.strip_prefix("docker.io/").unwrap_or(name);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    match familiar_to_docker(short) == name {
+        true => short,
+        false => name,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,6 +35,7 @@ mod tests {
             ("[::1]:5000/app", "[::1]:5000/app"),
         ] {
             assert_eq!(familiar_to_docker(name), full);
+            assert_eq!(short_for_docker(full), name);
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod walk;
 mod write;
 
 pub use extent::{Extent, ExtentReader};
-pub use plain::check_file;
+pub use plain::{check_file, digest};
 pub use plan::{Encoding, Given, Layer, Piece, measure};
 pub use progress::{Progress, Silent};
 pub use reader::LayerReader;

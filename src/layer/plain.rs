@@ -11,6 +11,7 @@ use super::decompress::{Codec, Decompressor};
 use super::tar::Shared;
 use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Piece, Progress, Slot};
 use crate::digest::{Digest, Hasher};
+use crate::spec::Owner;
 
 /// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
 const CHUNK: usize = 256 << 10;
@@ -100,6 +101,22 @@ fn copy(
         slot.write(&buffer[..n], at)?;
         at += n as u64;
         progress.bytes(n as u64);
+    }
+}
+
+/// The digest of a blob that travels as it is.
+pub fn digest(layer: &Layer) -> Result<Digest, LayerError> {
+    // Nothing of it is made, so nothing has an owner or a time.
+    let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
+    let shared = Shared { mtime: 0, owner };
+    let mut reader = LayerReader::new(layer, &shared);
+    let mut buffer = vec![0; CHUNK];
+    let mut hasher = Hasher::new();
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.update(&buffer[..n]),
+        }
     }
 }
 

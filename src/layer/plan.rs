@@ -2,6 +2,7 @@
 //! read, so that blobs can be written in parallel at their final places.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -63,26 +64,33 @@ pub enum Piece {
     Tar(PathBuf, u64),
     /// Some bytes of an open file.
     Extent(Extent),
+    /// These bytes.
+    Bytes(Arc<[u8]>),
     /// So many zeros.
     Zeros(u64),
 }
 
 impl Layer {
-    /// A layer of store paths, whose tar sizes [`measure`] gave, followed by the members of `root`: the
-    /// tar of a root layer and how many of its bytes are members.
+    /// A layer of store paths, whose tar sizes [`measure`] gave, followed by other members.
     pub fn of_store_paths(
         paths: Vec<String>,
         sizes: &[u64],
         store: &Path,
         shared: &Shared,
-        root: Option<(&Path, u64)>,
+        others: Vec<Piece>,
     ) -> Layer {
         let mut pieces = vec![Piece::StoreDirectories(store.into())];
         pieces.extend(paths.iter().zip(sizes).map(|(path, &size)| Piece::StorePath(path.into(), size)));
-        pieces.extend(root.map(|(path, members)| Piece::Tar(path.into(), members)));
+        pieces.extend(others);
+        Layer { paths, ..Layer::of_members(pieces, shared) }
+    }
+
+    /// A layer of pieces that are members of a tar.
+    pub fn of_members(mut pieces: Vec<Piece>, shared: &Shared) -> Layer {
         let members = pieces.iter().map(|piece| piece.size(shared)).sum();
         pieces.push(Piece::Zeros(tar::end_of_archive(members)));
-        Layer { pieces, size: members + tar::end_of_archive(members), recorded: None, given: None, paths }
+        let size = members + tar::end_of_archive(members);
+        Layer { pieces, size, recorded: None, given: None, paths: Vec::new() }
     }
 
     /// A layer that is a file already.
@@ -141,6 +149,7 @@ impl Piece {
             Piece::StoreDirectories(store) => store_directories(store, shared).len() as u64,
             Piece::StorePath(_, size) | Piece::Tar(_, size) | Piece::Zeros(size) => *size,
             Piece::Extent(extent) => extent.size,
+            Piece::Bytes(bytes) => bytes.len() as u64,
         }
     }
 }

@@ -96,6 +96,7 @@ impl<'l> LayerReader<'l> {
             Some(Piece::StoreDirectories(store)) => self.ready = store_directories(store, self.shared),
             Some(Piece::StorePath(path, size)) => self.walk = Some((Walk::new(path), *size)),
             Some(Piece::Zeros(count)) => self.zeros = *count,
+            Some(Piece::Bytes(bytes)) => self.ready.extend_from_slice(bytes),
             Some(Piece::Extent(extent)) => {
                 let source = Source::Extent(extent.reader());
                 self.file = (extent.size > 0).then(|| (source, extent.path.clone(), extent.size));

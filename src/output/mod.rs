@@ -19,7 +19,7 @@ pub use blob::BlobFile;
 pub use docker_archive::DockerArchive;
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};
-pub use packed::{PackedArchive, Packing};
+pub use packed::{Packing, archive};
 pub use script::{recipe_of_script, write_script};
 pub use streamed::{Expected, Nowhere, StreamedArchive};
 pub use whole::{Place, WholeDirectory, WholeFile};

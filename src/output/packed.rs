@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::archive::ArchiveFile;
-use super::{BlobFile, Format, OutputError, Place, WholeFile};
+use super::{Archive, BlobFile, Format, OutputError, Place, WholeFile};
 use crate::digest::Digest;
 use crate::image::Documents;
 use crate::layer::{self, BlobSink, Extent, LayerError, Progress, Slot};
@@ -27,16 +27,28 @@ pub struct Packing<'p> {
 }
 
 /// A compressed archive being written.
-pub struct PackedArchive<'p> {
+struct PackedArchive<'p> {
     whole: WholeFile,
     path: PathBuf,
     plain: ArchiveFile,
     packing: Packing<'p>,
 }
 
+/// An archive for `path`, which must not exist, compressed as a whole or not.
+pub fn archive<'p>(
+    path: &Path,
+    place: Place,
+    packing: Option<Packing<'p>>,
+) -> Result<Box<dyn Format + 'p>, OutputError> {
+    Ok(match packing {
+        None => Box::new(Archive::create(path, place)?),
+        Some(packing) => Box::new(PackedArchive::create(path, place, packing)?),
+    })
+}
+
 impl<'p> PackedArchive<'p> {
     /// An archive for `path`, which must not exist.
-    pub fn create(path: &Path, place: Place, packing: Packing<'p>) -> Result<PackedArchive<'p>, OutputError> {
+    fn create(path: &Path, place: Place, packing: Packing<'p>) -> Result<PackedArchive<'p>, OutputError> {
         let whole = WholeFile::create(path, place)?;
         let file =
             tempfile::tempfile_in(packing.temporary).map_err(|e| OutputError::io(packing.temporary, e))?;

@@ -5,6 +5,7 @@
 //! path that a link, a copied file or the configuration names.
 
 pub mod commands;
+pub mod database;
 mod fakeroot;
 mod kernel;
 mod merge;
@@ -29,7 +30,7 @@ use crate::layer::Progress;
 use crate::layer::tar::Shared;
 use crate::spec::{ArgumentError, RootSpec};
 use merged::Way;
-use tree::{Directory, InTheWay};
+use tree::{Directory, InTheWay, Node};
 use write::Defaults;
 
 /// Why a root layer could not be made.
@@ -134,7 +135,13 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     let defaults = Defaults { shared: &shared, users: &spec.users };
     let layer = write::write(&tree, &defaults, &out.join("layer.tar"), progress)?;
     let sources = spec.contents.iter().chain(&spec.copy_to_root);
+    // A database belongs to whom its directory belongs to.
+    let database = spec.include_nix_db.then(|| match tree.get(Path::new(database::DIRECTORY)) {
+        Some(Node::Directory(directory)) => defaults.owner(&directory.attributes.owner),
+        _ => spec.owner.clone(),
+    });
     let recorded = Recorded {
+        database,
         config: spec.config.clone(),
         contents: sources.map(|source| source.path.display().to_string()).collect(),
         layer,
@@ -164,6 +171,10 @@ fn plain_tree(
         None => Ok(None),
     };
     users::add(&mut tree, &spec.users, &below, store)?;
+    if spec.include_nix_db {
+        let sources = spec.contents.iter().chain(&spec.copy_to_root);
+        database::make_room(&mut tree, sources.cloned())?;
+    }
     perms::make_directories(&mut tree, &spec.directories)?;
     Ok(tree)
 }

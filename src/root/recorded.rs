@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::RootError;
 use crate::digest::Digest;
+use crate::spec::Owner;
 
 /// A root layer and its configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Recorded {
     pub contents: Vec<String>,
     /// `layer.tar`.
     pub layer: RecordedLayer,
+    /// Whom the Nix database belongs to, if there is to be one.
+    pub database: Option<Owner>,
 }
 
 /// What is known of `layer.tar`.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
-    ArgumentError, Compression, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering, Owner, Platform,
-    RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers, owner,
+    ArgumentError, Compression, DatabaseSpec, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering, Owner,
+    Platform, RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers, owner,
     permissions, platform, reference, sources, time, users,
 };
 
@@ -58,6 +58,9 @@ const LAYER: &[&str] = &[
     "compressionLevel",
 ];
 
+/// What the derivation of a Nix database carries.
+const DATABASE: &[&str] = &["fromImage", "mtime"];
+
 /// What the derivation of an image carries.
 const IMAGE: &[&str] = &[
     "name",
@@ -72,7 +75,6 @@ const IMAGE: &[&str] = &[
     "uname",
     "gname",
     "includeStorePaths",
-    "includeNixDB",
     "layers",
     "maxLayers",
     "minLayerSize",
@@ -137,6 +139,21 @@ impl LayerSpec {
     }
 }
 
+impl DatabaseSpec {
+    /// Reads `fromImage` and `mtime`, both of them optional.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is wrong.
+    pub fn from_json(value: &Value) -> Result<DatabaseSpec, ArgumentError> {
+        let attributes = Attributes::of(value, DATABASE)?;
+        Ok(DatabaseSpec {
+            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
+            mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
+        })
+    }
+}
+
 impl ImageSpec {
     /// Reads `name tag architecture`, which are required, and what else concerns the image as a whole, by
     /// the names of the arguments; `layers` are what their derivations made.
@@ -158,7 +175,6 @@ impl ImageSpec {
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
             include_store_paths: attributes.read_or("includeStorePaths", true, boolean)?,
-            include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
             layers: layers::carried(attributes.0)?,
             max_layers: attributes.read_or("maxLayers", DEFAULT_MAX_LAYERS, layering::max_layers)?,
             min_layer_size: attributes.read_or("minLayerSize", 0, layering::min_layer_size)?,
@@ -285,7 +301,6 @@ mod tests {
                 mtime: Timestamp::At(1),
                 owner: root_owner(),
                 include_store_paths: true,
-                include_nix_db: false,
                 layers: vec![],
                 max_layers: 100,
                 min_layer_size: 0,
@@ -362,7 +377,6 @@ mod tests {
                 mtime: Timestamp::At(7),
                 owner: owner.clone(),
                 include_store_paths: true,
-                include_nix_db: true,
                 layers: vec!["/nix/store/0".into(), "/nix/store/1".into()],
                 max_layers: 3,
                 min_layer_size: 4096,

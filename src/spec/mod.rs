@@ -170,6 +170,15 @@ pub struct LayerSpec {
     pub compression: Compression,
 }
 
+/// What determines an image's Nix database once its root layer is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatabaseSpec {
+    /// The image below, whose database is taken in.
+    pub from_image: Option<PathBuf>,
+    /// When paths are said to have been registered.
+    pub mtime: Timestamp,
+}
+
 /// What determines the image once its root layer is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSpec {
@@ -187,8 +196,6 @@ pub struct ImageSpec {
     pub owner: Owner,
     /// Whether the image has store layers.
     pub include_store_paths: bool,
-    /// Whether the image gets a Nix database of its store paths.
-    pub include_nix_db: bool,
     /// Explicit layers, bottom first: what their derivations made.
     pub layers: Vec<PathBuf>,
     /// The most layers that the image may have, the root layer included: 1 to 127.
@@ -265,7 +272,7 @@ pub struct Platform {
 }
 
 /// The owner of files in a layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Owner {
     /// User number.
     pub uid: u32,
