@@ -14,8 +14,8 @@
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline |
 //! | [`root`] | the root layer: what lies outside the store |
 //! | [`image`] | configuration, manifest, index, history |
-//! | [`base`] | reading images back: archive, layout |
-//! | [`output`] | writing images: archive, layout |
+//! | [`base`] | reading images back: archive, layout; the file system that their layers make together |
+//! | [`output`] | writing images: archive, layout; and a root file system as one tar |
 //! | [`pull`] | from a registry to a file or folder |
 //! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
 //! | [`assemble`] | from a specification to an image: the order of the steps |

@@ -65,6 +65,8 @@ enum Task {
     Links { name: String, tag: String, manifest: LinkedManifest, blobs: Vec<LinkedBlob> },
     /// An index of images.
     Index { arguments: Value, format: Value },
+    /// The root file system of an image, as one tar.
+    Export { image: PathBuf },
     /// An image on top of a root layer.
     Image { arguments: Value, format: Value, root: PathBuf },
 }
@@ -139,6 +141,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.finish();
             result?;
         }
+        Task::Export { image } => super::export::to_file(&image, &out, place, &display)?,
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
             let client = client(spec.tls_verify)?;

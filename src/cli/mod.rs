@@ -2,6 +2,7 @@
 //! signals and the terminal are looked at here and nowhere else.
 
 mod build;
+mod export;
 mod inspect;
 mod prefetch;
 mod progress;
@@ -19,7 +20,9 @@ use std::sync::atomic::AtomicBool;
 use clap::{Parser, Subcommand};
 
 use crate::assemble::AssembleError;
+use crate::base::BaseError;
 use crate::layer::LayerError;
+use crate::output::FlatError;
 use crate::pull::PullError;
 use crate::root::RootError;
 
@@ -42,6 +45,8 @@ enum Command {
     Prefetch(prefetch::Arguments),
     /// Pull an image from a registry.
     Pull(pull::Arguments),
+    /// Write an image's root file system as one tar, its layers put together.
+    Export(export::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
 }
@@ -59,6 +64,8 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
         let any: &dyn Any = &error;
         let interrupted = matches!(any.downcast_ref(), Some(RootError::Interrupted))
             || matches!(any.downcast_ref(), Some(AssembleError::Layer(LayerError::Interrupted)))
+            || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
+            || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
@@ -74,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
+        Command::Export(arguments) => export::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
     });
     match result {

@@ -3,6 +3,7 @@
 
 mod archive;
 pub mod docker_archive;
+mod flat;
 mod layout;
 mod links;
 mod whole;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
 pub use docker_archive::DockerArchive;
+pub use flat::{FlatError, content_size, write_flat};
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};
 pub use whole::{Place, WholeDirectory, WholeFile};
