@@ -22,7 +22,7 @@ type Tree = BTreeMap<String, Value>;
 #[track_caller]
 fn oracle<T: serde::de::DeserializeOwned>(command: &str, path: &Path) -> T {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/export.py");
-    serde_json::from_str(&output("python3", &[Path::new(script), Path::new(command), path])).expect("a map")
+    serde_json::from_str(&output(script, &[Path::new(command), path])).expect("a map")
 }
 
 fn export(image: &Path, out: &Path) -> Ran {
@@ -280,7 +280,6 @@ fn a_derivation_makes_the_same_tar() {
 
 #[test]
 fn what_was_exported_is_a_layer_of_the_same_files() {
-    // And back: the tar as the one layer of an image is the same root file system.
     let (_images, layout) = two_layers();
     let folder = Folder::new();
     export(&layout, &folder.join("flat.tar")).ok();
