@@ -14,8 +14,8 @@
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
 //! | [`root`] | the root layer: what lies outside the store |
 //! | [`image`] | configuration, manifest, index, history |
-//! | [`base`] | reading images back: archive, layout |
-//! | [`output`] | writing images: archive (also compressed, also into a pipe), layout, the executable that streams |
+//! | [`base`] | reading images back: archive, layout; the file system that their layers make together |
+//! | [`output`] | writing images: archive (also compressed, also into a pipe), layout, the executable that streams; a root file system as one tar |
 //! | [`pull`] | from a registry to a file or folder |
 //! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
 //! | [`assemble`] | from a specification to an image: the order of the steps; explicit layers, recipes, merging |

@@ -276,7 +276,7 @@ const REFUSED: [(&str, &str); 83] = [
     ("pax-of-100-MiB", "an extended header of 104857600 bytes"),
     ("pax-global-size", "a global PAX header"),
     ("pax-global-path", "a global PAX header"),
-    ("pax-nul-in-path", ".tar: missing"),
+    ("pax-nul-in-path", "at byte 0: a name with a NUL"),
     ("two-members-of-a-name", "a second member called"),
     ("sparse", "sparse"),
     ("sparse-by-pax", "a sparse member"),

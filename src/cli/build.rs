@@ -75,6 +75,8 @@ enum Task {
     Merge { images: Vec<PathBuf>, compressor: Option<Value> },
     /// The Nix database of an image.
     Database { arguments: Value, root: PathBuf },
+    /// The root file system of an image, as one tar.
+    Export { image: PathBuf },
     /// An image on top of a root layer.
     Image {
         arguments: Value,
@@ -186,6 +188,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             result?;
             whole.finish()?;
         }
+        Task::Export { image } => super::export::to_file(&image, &out, place, &display)?,
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
             let client = client(spec.tls_verify)?;

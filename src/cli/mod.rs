@@ -2,6 +2,7 @@
 //! signals and the terminal are looked at here and nowhere else.
 
 mod build;
+mod export;
 mod inspect;
 mod merge;
 mod packing;
@@ -23,8 +24,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 
 use crate::assemble::AssembleError;
+use crate::base::BaseError;
 use crate::layer::LayerError;
-use crate::output::OutputError;
+use crate::output::{FlatError, OutputError};
 use crate::pull::PullError;
 use crate::root::{self, RootError};
 
@@ -51,6 +53,8 @@ enum Command {
     Stream(stream::Arguments),
     /// Put several images into one archive.
     Merge(merge::Arguments),
+    /// Write an image's root file system as one tar, its layers put together.
+    Export(export::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
     /// Run a root layer's scripts: what `build` starts, with a task on standard input.
@@ -75,6 +79,9 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
                 any.downcast_ref(),
                 Some(AssembleError::Output(OutputError::Layer(LayerError::Interrupted)))
             )
+            || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
+            || matches!(any.downcast_ref(), Some(RootError::Base(BaseError::Interrupted)))
+            || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
@@ -102,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Pull(arguments) => pull::run(arguments, interrupted),
         Command::Stream(arguments) => stream::run(arguments, interrupted),
         Command::Merge(arguments) => merge::run(arguments, interrupted),
+        Command::Export(arguments) => export::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
         Command::Inside => Ok(()),
     });

@@ -4,6 +4,7 @@
 mod archive;
 mod blob;
 pub mod docker_archive;
+mod flat;
 mod layout;
 mod links;
 mod members;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use archive::Archive;
 pub use blob::BlobFile;
 pub use docker_archive::DockerArchive;
+pub use flat::{FlatError, content_size, write_flat};
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};
 pub use packed::{Packing, archive};

@@ -1,0 +1,56 @@
+//! `gantry export`: an image's root file system, as one tar.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::Failure;
+use super::progress::Display;
+use crate::base::{self, filesystem};
+use crate::output::{Place, WholeFile, content_size, write_flat};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An OCI image layout (a directory), an OCI archive or a docker-archive
+    image: PathBuf,
+    /// Where to write; must not exist [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+    let display = Display::new(false, interrupted);
+    let Some(out) = &arguments.output else {
+        if io::stdout().is_terminal() {
+            let what = "a tar is nothing for a terminal: use --output FILE, or redirect standard output";
+            return Err(Failure::Message(what.into()));
+        }
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        return flatten(&arguments.image, stdout, Path::new("standard output"), &display);
+    };
+    to_file(&arguments.image, out, Place::Beside, &display)
+}
+
+/// Writes the root file system of `image` to the new file `out`.
+pub(super) fn to_file(image: &Path, out: &Path, place: Place, display: &Display) -> Result<(), Failure> {
+    // Created first: a path that is taken is no reason to read anything.
+    let whole = WholeFile::create(out, place)?;
+    flatten(image, whole.file(), out, display)?;
+    Ok(whole.finish()?)
+}
+
+fn flatten(image: &Path, out: impl Write, path: &Path, display: &Display) -> Result<(), Failure> {
+    let image = base::open(image, None)?;
+    let blobs = image.layers.iter().map(|layer| layer.extent.size).sum();
+    display.expect(blobs);
+    let result = filesystem::read(&image, display).map_err(Failure::from).and_then(|root| {
+        display.phase("writing");
+        display.expect(blobs + content_size(&root));
+        Ok(write_flat(&root, out, path, display)?)
+    });
+    display.finish();
+    result
+}
