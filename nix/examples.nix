@@ -73,6 +73,11 @@ rec {
         events { }
         http {
           access_log /dev/stdout;
+          client_body_temp_path /tmp/body;
+          proxy_temp_path /tmp/proxy;
+          fastcgi_temp_path /tmp/fastcgi;
+          uwsgi_temp_path /tmp/uwsgi;
+          scgi_temp_path /tmp/scgi;
           server {
             listen ${port};
             location / { root ${root}; }
@@ -88,7 +93,8 @@ rec {
       tag = "latest";
       contents = [ dockerTools.fakeNss pkgs.nginx ];
       extraCommands = ''
-        mkdir -p tmp/nginx_client_body var/log/nginx
+        mkdir -p -m 1777 tmp
+        mkdir -p var/log/nginx
       '';
       config = {
         Cmd = [ "nginx" "-c" configuration ];

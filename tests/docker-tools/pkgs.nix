@@ -39,6 +39,13 @@ let
     cp -r ${box} $out
   '';
 
+  # Without what nixpkgs has elsewhere.
+  coreutils = package "coreutils" ''
+    cp -r ${box} $out
+    chmod u+w $out/bin
+    rm $out/bin/sh $out/bin/ash
+  '';
+
   # `names` are further names of the first of `commands`.
   withLibraries =
     name: commands: names:
@@ -60,7 +67,7 @@ let
   setup = package "stdenv" ''
     mkdir $out
     cat > $out/setup <<'END'
-    PATH=${busybox}/bin:${bash}/bin
+    PATH=${coreutils}/bin:${bash}/bin
     for input in ''${nativeBuildInputs-} ''${buildInputs-}; do PATH=$input/bin:$PATH; done
     export PATH
     runHook() {
@@ -74,7 +81,7 @@ let
   stdenv = setup // {
     inherit shell;
     initialPath = [
-      busybox
+      coreutils
       bash
     ];
     hostPlatform.system = hostSystem;
@@ -127,7 +134,7 @@ in
     ;
   bashInteractive = bash;
   runtimeShell = shell;
-  coreutils = busybox;
+  inherit coreutils;
   pkgsStatic = { inherit busybox; };
 
   writeText = name: text: write { inherit name text; };
