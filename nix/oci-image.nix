@@ -24,12 +24,14 @@ let
       system = arguments.system or prim.system;
       format = arguments.format or "archive";
       mtime = arguments.mtime or "1970-01-01T00:00:01Z";
+      compressor = arguments.compressor or "none";
       includeStorePaths = arguments.includeStorePaths or true;
+      includeNixDB = arguments.includeNixDB or false;
       passthru = arguments.passthru or { };
 
       imageName = toLower arguments.name;
-      # Store names have 211 characters at most, image names 255.
-      baseName = builtins.substring 0 200 (baseNameOf imageName);
+      # Store names have 211 characters at most, what is added here and ".drv" among them; image names 255.
+      baseName = builtins.substring 0 190 (baseNameOf imageName);
 
       # An architecture that was asked for has no variant unless that was asked for, too.
       platform =
@@ -47,28 +49,74 @@ let
 
       # Images as the builder takes them: a store path, whose context makes Nix build or fetch it.
       pathOf = image: if image == null then null else "${image}";
+      fromImage = pathOf (arguments.fromImage or null);
+
+      users = arguments.users or { };
+      runAsRoot = arguments.runAsRoot or null;
 
       rootArguments = owner // {
         contents = sources (arguments.contents or [ ]);
         copyToRoot = sources (arguments.copyToRoot or [ ]);
+        keepContentsDirlinks = arguments.keepContentsDirlinks or true;
+        directories = arguments.directories or { };
+        inherit users;
+        perms = arguments.perms or [ ];
+        extraCommands = arguments.extraCommands or "";
+        fakeRootCommands = arguments.fakeRootCommands or "";
+        enableFakechroot = arguments.enableFakechroot or false;
+        inherit runAsRoot;
+        shell = pathOf (arguments.shell or null);
+        path = map pathOf (listOf (arguments.path or [ ]));
+        inherit includeNixDB;
+        # Only these two read the image below: without them, another one needs no other root layer.
+        fromImage = if runAsRoot != null || users != { } then fromImage else null;
         config = arguments.config or { };
         inherit mtime;
       };
 
-      imageArguments = owner // {
+      compression = {
+        compression = arguments.compression or "none";
+        compressionLevel = arguments.compressionLevel or null;
+      };
+
+      # Each is built on top of those before it, and knows which paths they have.
+      layerPaths = map (layer: map storePathOf (listOf layer)) (arguments.layers or [ ]);
+      layers = builtins.genList
+        (
+          i:
+          let
+            paths = builtins.elemAt layerPaths i;
+          in
+          task (
+            {
+              name = "${baseName}-layer-${toString i}";
+              gantry = {
+                kind = "layer";
+                arguments = owner // compression // {
+                  inherit paths fromImage mtime;
+                  below = map pathOf (builtins.genList (builtins.elemAt layers) i);
+                };
+              };
+              exportReferencesGraph.closure = paths;
+            }
+            // withoutReferences
+          )
+        )
+        (builtins.length layerPaths);
+
+      imageArguments = owner // compression // {
         name = imageName;
         inherit (platform) architecture;
         os = arguments.os or "linux";
         variant = arguments.variant or (platform.variant or null);
         created = arguments.created or "1970-01-01T00:00:01Z";
-        inherit mtime includeStorePaths;
+        inherit mtime includeStorePaths includeNixDB;
+        layers = map pathOf layers;
         maxLayers = arguments.maxLayers or 100;
         minLayerSize = arguments.minLayerSize or 0;
         layering = arguments.layering or "size";
-        compression = arguments.compression or "none";
-        compressionLevel = arguments.compressionLevel or null;
         annotations = arguments.annotations or { };
-        fromImage = pathOf (arguments.fromImage or null);
+        inherit fromImage;
         inheritConfig = arguments.inheritConfig or [ "Env" ];
       };
 
@@ -109,6 +157,11 @@ let
           // attributes
         );
 
+      # What holds a closure must not keep it alive as well. An experimental feature in Nix 2.14 to 2.17,
+      # unknown (and without effect) before.
+      withoutReferences =
+        if newerThan "2.18" || !newerThan "2.14" then { unsafeDiscardReferences.out = true; } else { };
+
       root = task {
         name = "${baseName}-root";
         gantry = {
@@ -120,8 +173,12 @@ let
       image =
         task (
           {
-            name = if format == "archive" then "${baseName}.tar" else baseName;
-            gantry = { inherit format; } // (
+            name =
+              {
+                archive = "${baseName}.tar${extensions.${compressor} or ""}";
+                stream = "stream-${baseName}";
+              }.${format} or baseName;
+            gantry = { inherit format compressor; } // (
               if isIndex then
                 {
                   kind = "index";
@@ -135,21 +192,42 @@ let
                 }
             );
           }
-          # What Nix finds in the root layer and the configuration is what the image ships.
-          // (if includeStorePaths && !isIndex then { exportReferencesGraph.closure = [ "${root}" ]; } else { })
-          # The image holds its closure, so it must not keep it alive as well. An experimental feature in
-          # Nix 2.14 to 2.17, unknown (and without effect) before.
+          # What Nix finds in the root layer and the configuration is what the image ships. A database also
+          # describes the paths of explicit layers.
           // (
-            if newerThan "2.18" || !newerThan "2.14" then { unsafeDiscardReferences.out = true; } else { }
+            if (includeStorePaths || includeNixDB) && !isIndex then
+              {
+                exportReferencesGraph.closure =
+                  [ "${root}" ] ++ (if includeNixDB then builtins.concatLists layerPaths else [ ]);
+              }
+            else
+              { }
           )
+          # A stream reads what it writes only when it runs, and a layout links to explicit layers.
+          // (
+            if format == "stream" || (format == "layout" && !isIndex && layerPaths != [ ]) then
+              { }
+            else
+              withoutReferences
+          )
+        );
+
+      # Only an archive is compressed as a whole.
+      inFormat =
+        format:
+        ociImage (
+          userArguments
+          // { inherit format; }
+          // (if format != "archive" && userArguments ? compressor then { compressor = "none"; } else { })
         );
     in
     image
     // {
       inherit imageName imageTag;
       imageRef = "${imageName}:${imageTag}";
-      archive = ociImage (userArguments // { format = "archive"; });
-      layout = ociImage (userArguments // { format = "layout"; });
+      archive = inFormat "archive";
+      layout = inFormat "layout";
+      stream = inFormat "stream";
       override =
         new: ociImage (userArguments // (if builtins.isFunction new then new userArguments else new));
       args = userArguments;
@@ -158,6 +236,12 @@ let
     }
     // (if isIndex then { } else { inherit root; })
     // passthru;
+
+  # As in dockerTools.
+  extensions = {
+    gz = ".gz";
+    zstd = ".zst";
+  };
 
   newerThan = version: builtins.compareVersions builtins.nixVersion version >= 0;
 
@@ -176,6 +260,18 @@ let
         path = "${item}";
         priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
       })
-      (if builtins.isList items then items else [ items ]);
+      (listOf items);
+
+  listOf = items: if builtins.isList items then items else [ items ];
+
+  # The store path that an item is or lies in, which is what Nix exports the closure of.
+  storePathOf =
+    item:
+    let
+      path = "${item}";
+      prefix = builtins.stringLength "${builtins.storeDir}/";
+      name = builtins.head (builtins.split "/" (builtins.substring prefix (-1) path));
+    in
+    builtins.substring 0 (prefix + builtins.stringLength name) path;
 in
 ociImage

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeD
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, ImageSpec, IndexSpec, PullSpec, RootSpec};
+use crate::spec::{self, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -57,6 +58,8 @@ struct Attributes {
 enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
+    /// An explicit layer.
+    Layer { arguments: Value },
     /// A docker-archive of an image in a registry.
     Pull { arguments: Value },
     /// A blob of an image in a registry.
@@ -64,9 +67,9 @@ enum Task {
     /// A layout of links to blobs.
     Links { name: String, tag: String, manifest: LinkedManifest, blobs: Vec<LinkedBlob> },
     /// An index of images.
-    Index { arguments: Value, format: Value },
+    Index { arguments: Value, format: Value, compressor: Option<Value> },
     /// An image on top of a root layer.
-    Image { arguments: Value, format: Value, root: PathBuf },
+    Image { arguments: Value, format: Value, compressor: Option<Value>, root: PathBuf },
 }
 
 /// A blob, as `nix/pull-image.nix` describes it.
@@ -121,8 +124,13 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display)?;
             whole.finish()?;
         }
-        Task::Image { arguments: image, format, root } => {
+        Task::Layer { arguments: layer } => {
+            LayerSpec::from_json(&layer)?;
+            return Err(unsupported(&out).into());
+        }
+        Task::Image { arguments: image, format, compressor, root } => {
             let spec = ImageSpec::from_json(&image)?;
+            let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
             let format = spec::Format::from_json(&format)?;
             let surroundings = Surroundings {
                 root: &root,
@@ -134,7 +142,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.phase("measuring");
             let result = Plan::new(&spec, attributes.closure, &surroundings).and_then(|plan| {
                 display.expect(plan.bytes());
-                plan.write(create(format, &out, place)?)
+                plan.write(create(format, compressor, &out, place)?)
             });
             display.finish();
             result?;
@@ -175,9 +183,10 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.size);
             link_layout(&out, place, (&name, &tag), descriptor, &links)?;
         }
-        Task::Index { arguments: index, format } => {
+        Task::Index { arguments: index, format, compressor } => {
             let spec = IndexSpec::from_json(&index)?;
-            let format = create(spec::Format::from_json(&format)?, &out, place)?;
+            let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
+            let format = create(spec::Format::from_json(&format)?, compressor, &out, place)?;
             let result = assemble::write_index(&spec, super::threads(arguments.cores), &display, format);
             display.finish();
             result?;
@@ -192,11 +201,21 @@ fn client(tls_verify: bool) -> Result<Client, RegistryError> {
 }
 
 /// An image's file or directory, to be written.
-fn create(format: spec::Format, out: &Path, place: Place) -> Result<Box<dyn Format>, OutputError> {
-    Ok(match format {
-        spec::Format::Archive => Box::new(Archive::create(out, place)?),
-        spec::Format::Layout => Box::new(LayoutDirectory::create(out, place)?),
+fn create(
+    format: spec::Format,
+    compressor: Compressor,
+    out: &Path,
+    place: Place,
+) -> Result<Box<dyn Format>, OutputError> {
+    Ok(match (format, compressor) {
+        (spec::Format::Archive, Compressor::None) => Box::new(Archive::create(out, place)?),
+        (spec::Format::Layout, _) => Box::new(LayoutDirectory::create(out, place)?),
+        (spec::Format::Archive | spec::Format::Stream, _) => return Err(unsupported(out)),
     })
+}
+
+fn unsupported(out: &Path) -> OutputError {
+    OutputError::Io { path: out.to_path_buf(), source: io::ErrorKind::Unsupported.into() }
 }
 
 /// Where the attributes are: as given, as Nix says, or where Nix puts them. (Nix 2.8 says a path outside

@@ -1,38 +1,13 @@
 //! `fromImage`, `inheritConfig` and `manifests`: images that an image is made of.
 
-use std::path::PathBuf;
-
 use serde_json::{Map, Value};
 
 use super::config::keys;
+use super::derivation::of_one_image;
 use super::nearest::unknown;
 use super::read::{At, Found, list, quote};
-use super::sources::{absolute, written_item};
+use super::sources::written_item;
 use super::{ArgumentError, Inherit};
-
-/// What an image itself says, so that an index of images cannot say it again.
-const OF_ONE_IMAGE: [&str; 20] = [
-    "contents",
-    "copyToRoot",
-    "fromImage",
-    "inheritConfig",
-    "config",
-    "architecture",
-    "os",
-    "variant",
-    "created",
-    "mtime",
-    "uid",
-    "gid",
-    "uname",
-    "gname",
-    "includeStorePaths",
-    "maxLayers",
-    "minLayerSize",
-    "layering",
-    "compression",
-    "compressionLevel",
-];
 
 /// `fromImage` as the user wrote it.
 pub(super) fn written_image(at: At, value: &Value) -> Result<(), ArgumentError> {
@@ -40,14 +15,6 @@ pub(super) fn written_image(at: At, value: &Value) -> Result<(), ArgumentError> 
         Found::Null => Ok(()),
         Found::List(_) => Err(at.wrong(value, "one image: a pullImage or ociImage result, or a path")),
         _ => written_item(at, value),
-    }
-}
-
-/// `fromImage` as the derivation carries it.
-pub(super) fn carried_image(at: At, value: &Value) -> Result<Option<PathBuf>, ArgumentError> {
-    match value {
-        Value::Null => Ok(None),
-        path => absolute(at, path).map(Some),
     }
 }
 
@@ -91,18 +58,12 @@ pub(super) fn written_manifests(
         return Err(at.error("found an empty list, accepted: one image or more"));
     }
     images.iter().enumerate().try_for_each(|(i, image)| written_item(at.index(i), image))?;
-    match OF_ONE_IMAGE.iter().find(|key| arguments.contains_key(**key)) {
+    match of_one_image().find(|key| arguments.contains_key(*key)) {
         Some(key) => {
             Err(At::Arguments.key(key).error("cannot be given with manifests, whose images say it already"))
         }
         None => Ok(()),
     }
-}
-
-/// `manifests` as the derivation carries it.
-pub(super) fn carried_manifests(at: At, value: &Value) -> Result<Vec<PathBuf>, ArgumentError> {
-    let images = list(at, value, "a list of paths")?;
-    images.iter().enumerate().map(|(i, image)| absolute(at.index(i), image)).collect()
 }
 
 #[cfg(test)]
@@ -146,8 +107,11 @@ mod tests {
         };
         assert_eq!(given(json!({ "manifests": [image], "tag": "1" })), Ok(()));
         assert_eq!(given(json!({ "manifests": null, "config": {} })), Ok(()));
+        assert_eq!(given(json!({ "manifests": [image], "annotations": {}, "compressor": "gz" })), Ok(()));
         assert!(given(json!({ "manifests": [] })).is_err());
-        let error = given(json!({ "manifests": [image], "config": {} })).unwrap_err();
-        assert!(error.starts_with("config: cannot be given with manifests"), "{error}");
+        for key in ["config", "users", "runAsRoot", "layers", "includeNixDB", "fromImage", "compression"] {
+            let error = given(json!({ "manifests": [image], key: null })).unwrap_err();
+            assert!(error.starts_with(&format!("{key}: cannot be given with manifests")), "{error}");
+        }
     }
 }

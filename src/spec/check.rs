@@ -18,19 +18,21 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, Found, boolean, set};
 use super::{
-    ArgumentError, annotations, base, compression, config, layering, owner, platform, reference, sources,
-    time,
+    ArgumentError, annotations, base, commands, compression, config, layering, layers, owner, permissions,
+    platform, reference, sources, time, users,
 };
 
 /// Checks one argument; some depend on others.
 type Rule = fn(At, &Value, &Map<String, Value>) -> Result<(), ArgumentError>;
 
 /// All arguments, in the order in which they are checked.
-const ARGUMENTS: [(&str, Rule); 28] = [
+const ARGUMENTS: [(&str, Rule); 41] = [
     ("name", |at, value, _| reference::name(at, value).map(drop)),
     ("tag", |at, value, _| reference::tag(at, value).map(drop)),
     ("contents", |at, value, _| sources::written(at, value)),
     ("copyToRoot", |at, value, _| sources::written(at, value)),
+    ("keepContentsDirlinks", |at, value, _| boolean(at, value).map(drop)),
+    ("layers", layers::written),
     ("fromImage", |at, value, _| base::written_image(at, value)),
     ("inheritConfig", |at, value, _| base::inherit(at, value).map(drop)),
     ("config", |at, value, _| config::config(at, value).map(drop)),
@@ -43,7 +45,17 @@ const ARGUMENTS: [(&str, Rule); 28] = [
     ("gid", |at, value, _| owner::id(at, value).map(drop)),
     ("uname", |at, value, _| owner::name(at, value).map(drop)),
     ("gname", |at, value, _| owner::name(at, value).map(drop)),
+    ("directories", |at, value, _| permissions::directories(at, value).map(drop)),
+    ("users", |at, value, _| users::users(at, value).map(drop)),
+    ("perms", |at, value, _| permissions::perms(at, value).map(drop)),
+    ("extraCommands", |_, _, all| commands::script("extraCommands", all).map(drop)),
+    ("fakeRootCommands", |_, _, all| commands::script("fakeRootCommands", all).map(drop)),
+    ("enableFakechroot", |at, value, _| boolean(at, value).map(drop)),
+    ("runAsRoot", |_, _, all| commands::run_as_root(all).map(drop)),
+    ("shell", |at, value, _| commands::written_shell(at, value)),
+    ("path", |at, value, _| sources::written(at, value)),
     ("includeStorePaths", |at, value, _| boolean(at, value).map(drop)),
+    ("includeNixDB", |at, value, _| boolean(at, value).map(drop)),
     ("maxLayers", |at, value, _| layering::max_layers(at, value).map(drop)),
     ("minLayerSize", |at, value, _| layering::min_layer_size(at, value).map(drop)),
     ("layering", |at, value, _| layering::layering(at, value).map(drop)),
@@ -52,6 +64,7 @@ const ARGUMENTS: [(&str, Rule); 28] = [
     ("compressionLevel", |at, value, all| {
         compression::level_beside(at, value, all.get("compression")).map(drop)
     }),
+    ("compressor", |at, value, all| compression::compressor_beside(at, value, all.get("format")).map(drop)),
     ("annotations", |at, value, _| annotations::annotations(at, value).map(drop)),
     ("manifests", base::written_manifests),
     ("system", |at, value, _| platform::system(at, value).map(drop)),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::spec::{ImageSpec, RootSpec, Step};
+use crate::spec::{ImageSpec, LayerSpec, RootSpec, Step};
 
 fn error(arguments: Value) -> String {
     check(&arguments).unwrap_err().to_string()
@@ -21,17 +21,26 @@ fn a_name_is_all_that_is_needed() {
 #[test]
 fn everything_at_once() {
     let package = json!({ "\0string": "/nix/store/0c5b7yxgk2znr9lxfk4x1lqg8mvmjzdc-hello" });
-    let arguments = json!({
+    let mut arguments = json!({
         "name": "registry.example:5000/Team/App", "tag": { "\0string": "1.2" }, "contents": [package],
-        "copyToRoot": { "\0path": "/home/me/files" }, "config": { "Entrypoint": [package], "Env": ["A=b"] },
+        "copyToRoot": { "\0path": "/home/me/files" }, "keepContentsDirlinks": false, "layers": [package, [package]],
+        "config": { "Entrypoint": [package], "Env": ["A=b"] },
         "architecture": "arm", "os": "linux", "variant": "v7", "created": "now", "mtime": 1,
-        "uid": 1000, "gid": 1000, "uname": "app", "gname": "app", "includeStorePaths": true,
+        "uid": 1000, "gid": 1000, "uname": "app", "gname": "app",
+        "includeStorePaths": true, "includeNixDB": true,
         "maxLayers": 127, "minLayerSize": 1_000_000,
         "layering": [["split_paths", [package, { "children_of": package }]], ["over", "main", ["popularity_contest"]]],
         "fromImage": package, "inheritConfig": "all", "manifests": null,
-        "format": "layout", "compression": "zstd", "compressionLevel": 19, "annotations": { "a": "b" },
+        "format": "layout", "compression": "zstd", "compressionLevel": 19, "compressor": "none",
+        "annotations": { "a": "b" },
         "system": "x86_64-linux", "meta": { "\0set": true }, "passthru": { "tests": { "\0function": true } }
     });
+    let mut commands = json!({
+        "directories": { "/tmp": { "mode": "1777" } }, "users": { "app": { "uid": 1000 } },
+        "perms": [{ "path": "/var/**", "uid": 1000 }], "extraCommands": { "\0string": "a" },
+        "fakeRootCommands": "b", "enableFakechroot": true, "runAsRoot": "c", "shell": package, "path": [package]
+    });
+    arguments.as_object_mut().unwrap().append(commands.as_object_mut().unwrap());
     assert_eq!(arguments.as_object().map(Map::len), Some(ARGUMENTS.len()));
     assert_eq!(check(&arguments), Ok(()));
 }
@@ -42,7 +51,8 @@ fn unknown_arguments_are_answered_with_the_nearest() {
         ("copytoRoot", "copyToRoot"),
         ("content", "contents"),
         ("maxlayers", "maxLayers"),
-        ("compressor", "compression"),
+        ("compresion", "compression"),
+        ("runasroot", "runAsRoot"),
         ("arquitecture", "architecture"),
     ] {
         assert_eq!(
@@ -51,11 +61,12 @@ fn unknown_arguments_are_answered_with_the_nearest() {
         );
     }
     assert_eq!(
-        error(json!({ "name": "app", "runAsRoot": null })),
-        "runAsRoot: unknown argument, accepted: name, tag, contents, copyToRoot, fromImage, inheritConfig, config, \
-         architecture, os, variant, created, mtime, uid, gid, uname, gname, includeStorePaths, maxLayers, \
-         minLayerSize, layering, format, compression, compressionLevel, annotations, manifests, system, meta, \
-         passthru"
+        error(json!({ "name": "app", "diskSize": 1024 })),
+        "diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, keepContentsDirlinks, layers, \
+         fromImage, inheritConfig, config, architecture, os, variant, created, mtime, uid, gid, uname, gname, \
+         directories, users, perms, extraCommands, fakeRootCommands, enableFakechroot, runAsRoot, shell, path, \
+         includeStorePaths, includeNixDB, maxLayers, minLayerSize, layering, format, compression, \
+         compressionLevel, compressor, annotations, manifests, system, meta, passthru"
     );
 }
 
@@ -94,7 +105,8 @@ fn null_is_a_value_of_few_arguments_only() {
     for (name, _) in ARGUMENTS {
         let mut arguments = json!({ "name": "app" });
         arguments[name] = json!(null);
-        let accepted = matches!(name, "tag" | "variant" | "compressionLevel" | "fromImage" | "manifests");
+        let optional = ["tag", "variant", "compressionLevel", "fromImage", "manifests", "runAsRoot", "shell"];
+        let accepted = optional.contains(&name);
         assert_eq!(check(&arguments).is_ok(), accepted, "{name}");
     }
 }
@@ -153,6 +165,11 @@ fn keys() -> impl Strategy<Value = String> {
         "/data",
         "path",
         "priority",
+        "mode",
+        "group",
+        "home",
+        "description",
+        "app",
         "children_of",
         "\0string",
         "\0path",
@@ -185,6 +202,11 @@ fn texts() -> impl Strategy<Value = String> {
         "[::1]:5/a",
         "/a/../b",
         "/nix/store/x",
+        "/var/**",
+        "/[",
+        "0755",
+        "stream",
+        "gz",
         "\0",
         "é:é",
     ];
@@ -232,7 +254,12 @@ fn holder_of<'v>(value: &'v Value, path: &[Step]) -> Option<&'v Value> {
 proptest! {
     #[test]
     fn arbitrary_values_give_an_answer_of_one_line_at_a_place_that_exists(value in values()) {
-        let errors = [check(&value).err(), RootSpec::from_json(&value).err(), ImageSpec::from_json(&value).err()];
+        let errors = [
+            check(&value).err(),
+            RootSpec::from_json(&value).err(),
+            LayerSpec::from_json(&value).err(),
+            ImageSpec::from_json(&value).err(),
+        ];
         for error in errors.into_iter().flatten() {
             prop_assert!(!error.message.is_empty());
             prop_assert!(!error.message.contains('\n') && !error.message.ends_with('.'));
@@ -245,9 +272,13 @@ proptest! {
         let (name, _) = ARGUMENTS[index];
         let mut arguments = json!({ "name": "app" });
         arguments[name] = value;
-        if let Err(error) = check(&arguments) {
-            prop_assert_eq!(&error.path[0], &Step::Key(name.to_owned()));
-        }
+        let named = match check(&arguments) {
+            Err(error) => error.path[0].clone(),
+            Ok(()) => return Ok(()),
+        };
+        // A script is refused for the lack of a shell.
+        let lacking = matches!(name, "extraCommands" | "fakeRootCommands" | "runAsRoot") && named == Step::Key("shell".to_owned());
+        prop_assert!(lacking || named == Step::Key(name.to_owned()));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! `format`, `compression` and `compressionLevel`: what is written, and how its layers are packed.
+//! `format`, `compression`, `compressionLevel` and `compressor`: what is written, and how its layers, or
+//! all of it, are packed.
 
 use serde_json::Value;
 
 use super::nearest::nearest;
 use super::read::{At, Found, integer, quote, text};
-use super::{ArgumentError, Compression, Format};
+use super::{ArgumentError, Compression, Compressor, Format};
 
 /// gzip's level unless `compressionLevel` says otherwise: libdeflate's level 5 is as small as gzip's own
 /// default, 6, and takes less time than its own 6.
@@ -21,8 +22,9 @@ const HIGHEST_ZSTD_LEVEL: u8 = 19;
 
 /// The argument `format`.
 pub(super) fn format(at: At, value: &Value) -> Result<Format, ArgumentError> {
-    Ok(match one_of(at, value, &["archive", "layout"])? {
+    Ok(match one_of(at, value, &["archive", "layout", "stream"])? {
         "layout" => Format::Layout,
+        "stream" => Format::Stream,
         _ => Format::Archive,
     })
 }
@@ -75,6 +77,36 @@ pub(super) fn level_beside(
         None => Compression::None,
     };
     level(at, value, codec)
+}
+
+/// The argument `compressor` beside `format`, which may be absent.
+pub(super) fn compressor_beside(
+    at: At,
+    value: &Value,
+    format: Option<&Value>,
+) -> Result<Compressor, ArgumentError> {
+    let compressor = match one_of(at, value, &["none", "gz", "zstd"])? {
+        "gz" => Compressor::Gzip,
+        "zstd" => Compressor::Zstd,
+        _ => return Ok(Compressor::None),
+    };
+    match format.map_or(Ok(Format::Archive), |value| self::format(At::Arguments.key("format"), value))? {
+        Format::Archive => Ok(compressor),
+        _ => Err(at.wrong(value, "\"none\" unless format = \"archive\"; compression is that of the layers")),
+    }
+}
+
+impl Compressor {
+    /// Reads the argument `compressor`, which may be absent, beside `format`.
+    ///
+    /// # Errors
+    ///
+    /// If it names none, or the format is not an archive.
+    pub fn from_json(value: Option<&Value>, format: &Value) -> Result<Compressor, ArgumentError> {
+        value.map_or(Ok(Compressor::None), |value| {
+            compressor_beside(At::Arguments.key("compressor"), value, Some(format))
+        })
+    }
 }
 
 fn one_of<'a>(at: At, value: &Value, accepted: &[&'a str]) -> Result<&'a str, ArgumentError> {
@@ -166,11 +198,39 @@ mod tests {
         let read = |value| format(At::Arguments.key("format"), &value).map_err(|e| e.to_string());
         assert_eq!(read(json!("archive")), Ok(Format::Archive));
         assert_eq!(read(json!("layout")), Ok(Format::Layout));
-        for later in ["recipe", "stream"] {
+        assert_eq!(read(json!("stream")), Ok(Format::Stream));
+        assert_eq!(
+            read(json!("recipe")),
+            Err("format: found \"recipe\", accepted: \"archive\" or \"layout\" or \"stream\"".to_owned())
+        );
+    }
+
+    #[test]
+    fn only_archives_are_compressed_as_a_whole() {
+        let read = |value: Value, format: Value| {
+            Compressor::from_json(Some(&value), &format).map_err(|e| e.to_string())
+        };
+        for (value, right) in
+            [("none", Compressor::None), ("gz", Compressor::Gzip), ("zstd", Compressor::Zstd)]
+        {
+            assert_eq!(read(json!(value), json!("archive")), Ok(right));
+            let alone = compressor_beside(At::Arguments.key("compressor"), &json!(value), None);
+            assert_eq!(alone, Ok(right));
+        }
+        assert_eq!(Compressor::from_json(None, &json!("layout")), Ok(Compressor::None));
+        for format in ["layout", "stream"] {
+            assert_eq!(read(json!("none"), json!(format)), Ok(Compressor::None));
             assert_eq!(
-                read(json!(later)),
-                Err(format!("format: found {later:?}, accepted: \"archive\" or \"layout\""))
+                read(json!("gz"), json!(format)),
+                Err("compressor: found \"gz\", accepted: \"none\" unless format = \"archive\"; compression is \
+                     that of the layers"
+                    .to_owned())
             );
         }
+        assert_eq!(
+            read(json!("gzip"), json!("archive")),
+            Err("compressor: found \"gzip\", accepted: \"none\" or \"gz\" or \"zstd\"".to_owned())
+        );
+        assert!(read(json!(null), json!("archive")).is_err());
     }
 }

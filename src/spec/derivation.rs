@@ -9,35 +9,107 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
-    ArgumentError, ImageSpec, IndexSpec, Inherit, Layering, Owner, Platform, RootSpec, Timestamp,
-    annotations, base, compression, config, layering, owner, platform, reference, sources, time,
+    ArgumentError, Compression, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering, Owner, Platform,
+    RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers, owner,
+    permissions, platform, reference, sources, time, users,
 };
 
 /// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
 const DEFAULT_TIME: Timestamp = Timestamp::At(1);
 
 /// nixpkgs' `maxLayers`.
-const DEFAULT_MAX_LAYERS: usize = 100;
+pub(super) const DEFAULT_MAX_LAYERS: usize = 100;
+
+/// What the derivation of a root layer carries.
+const ROOT: &[&str] = &[
+    "contents",
+    "copyToRoot",
+    "keepContentsDirlinks",
+    "directories",
+    "users",
+    "perms",
+    "extraCommands",
+    "fakeRootCommands",
+    "enableFakechroot",
+    "runAsRoot",
+    "shell",
+    "path",
+    "includeNixDB",
+    "fromImage",
+    "config",
+    "mtime",
+    "uid",
+    "gid",
+    "uname",
+    "gname",
+];
+
+/// What the derivation of an explicit layer carries.
+const LAYER: &[&str] = &[
+    "paths",
+    "below",
+    "fromImage",
+    "mtime",
+    "uid",
+    "gid",
+    "uname",
+    "gname",
+    "compression",
+    "compressionLevel",
+];
+
+/// What the derivation of an image carries.
+const IMAGE: &[&str] = &[
+    "name",
+    "tag",
+    "architecture",
+    "os",
+    "variant",
+    "created",
+    "mtime",
+    "uid",
+    "gid",
+    "uname",
+    "gname",
+    "includeStorePaths",
+    "includeNixDB",
+    "layers",
+    "maxLayers",
+    "minLayerSize",
+    "layering",
+    "compression",
+    "compressionLevel",
+    "annotations",
+    "fromImage",
+    "inheritConfig",
+];
+
+/// What the derivation of an index carries.
+const INDEX: &[&str] = &["name", "tag", "manifests", "annotations"];
+
+/// The arguments that one image says of itself, so that an index of images cannot say them again.
+pub(super) fn of_one_image() -> impl Iterator<Item = &'static str> {
+    ROOT.iter().chain(IMAGE).copied().filter(|argument| !INDEX.contains(argument))
+}
 
 impl RootSpec {
-    /// Reads `contents copyToRoot config mtime uid gid uname gname`, all of them optional.
+    /// Reads the attributes of [`ROOT`], all of them optional.
     ///
     /// # Errors
     ///
     /// The first attribute that is unknown, then the first that is wrong.
     pub fn from_json(value: &Value) -> Result<RootSpec, ArgumentError> {
-        let known = ["contents", "copyToRoot", "config", "mtime", "uid", "gid", "uname", "gname"];
-        let attributes = Attributes::of(value, &known)?;
+        let attributes = Attributes::of(value, ROOT)?;
         Ok(RootSpec {
             contents: attributes.read_or("contents", Vec::new(), sources::carried)?,
             copy_to_root: attributes.read_or("copyToRoot", Vec::new(), sources::carried)?,
-            keep_contents_dirlinks: true,
-            directories: Vec::new(),
-            users: Vec::new(),
-            perms: Vec::new(),
-            commands: None,
-            include_nix_db: false,
-            from_image: None,
+            keep_contents_dirlinks: attributes.read_or("keepContentsDirlinks", true, boolean)?,
+            directories: attributes.read_or("directories", Vec::new(), permissions::directories)?,
+            users: attributes.read_or("users", Vec::new(), users::users)?,
+            perms: attributes.read_or("perms", Vec::new(), permissions::perms)?,
+            commands: commands::carried(attributes.0)?,
+            include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
+            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
             config: attributes.read_or("config", Map::new(), config::config)?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
@@ -45,38 +117,33 @@ impl RootSpec {
     }
 }
 
+impl LayerSpec {
+    /// Reads `paths`, which is required, and the other attributes of [`LAYER`].
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is missing or wrong.
+    pub fn from_json(value: &Value) -> Result<LayerSpec, ArgumentError> {
+        let attributes = Attributes::of(value, LAYER)?;
+        Ok(LayerSpec {
+            paths: attributes.read("paths", sources::absolute_list)?,
+            below: attributes.read_or("below", Vec::new(), sources::absolute_list)?,
+            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
+            mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
+            owner: attributes.owner()?,
+            compression: attributes.compression()?,
+        })
+    }
+}
+
 impl ImageSpec {
-    /// Reads `name tag architecture`, which are required, and `os variant created mtime uid gid uname
-    /// gname includeStorePaths maxLayers minLayerSize layering compression compressionLevel
-    /// annotations fromImage inheritConfig`.
+    /// Reads `name tag architecture`, which are required, and the other attributes of [`IMAGE`].
     ///
     /// # Errors
     ///
     /// The first attribute that is unknown, then the first that is missing or wrong.
     pub fn from_json(value: &Value) -> Result<ImageSpec, ArgumentError> {
-        let known = [
-            "name",
-            "tag",
-            "architecture",
-            "os",
-            "variant",
-            "created",
-            "mtime",
-            "uid",
-            "gid",
-            "uname",
-            "gname",
-            "includeStorePaths",
-            "maxLayers",
-            "minLayerSize",
-            "layering",
-            "compression",
-            "compressionLevel",
-            "annotations",
-            "fromImage",
-            "inheritConfig",
-        ];
-        let attributes = Attributes::of(value, &known)?;
+        let attributes = Attributes::of(value, IMAGE)?;
         Ok(ImageSpec {
             name: attributes.read("name", reference::name)?,
             tag: attributes.read("tag", reference::given_tag)?,
@@ -89,18 +156,14 @@ impl ImageSpec {
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
             include_store_paths: attributes.read_or("includeStorePaths", true, boolean)?,
-            include_nix_db: false,
-            layers: Vec::new(),
+            include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
+            layers: layers::carried(attributes.0)?,
             max_layers: attributes.read_or("maxLayers", DEFAULT_MAX_LAYERS, layering::max_layers)?,
             min_layer_size: attributes.read_or("minLayerSize", 0, layering::min_layer_size)?,
             layering: attributes.read_or("layering", Layering::Size, layering::layering)?,
-            compression: compression::level_beside(
-                At::Arguments.key("compressionLevel"),
-                attributes.0.get("compressionLevel").unwrap_or(&Value::Null),
-                attributes.0.get("compression"),
-            )?,
+            compression: attributes.compression()?,
             annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
-            from_image: attributes.read_or("fromImage", None, base::carried_image)?,
+            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
             inherit_config: attributes.read_or("inheritConfig", Inherit::default(), base::inherit)?,
         })
     }
@@ -113,11 +176,11 @@ impl IndexSpec {
     ///
     /// The first attribute that is unknown, then the first that is missing or wrong.
     pub fn from_json(value: &Value) -> Result<IndexSpec, ArgumentError> {
-        let attributes = Attributes::of(value, &["name", "tag", "manifests", "annotations"])?;
+        let attributes = Attributes::of(value, INDEX)?;
         Ok(IndexSpec {
             name: attributes.read("name", reference::name)?,
             tag: attributes.read("tag", reference::given_tag)?,
-            images: attributes.read("manifests", base::carried_manifests)?,
+            images: attributes.read("manifests", sources::absolute_list)?,
             annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
         })
     }
@@ -167,6 +230,11 @@ impl<'v> Attributes<'v> {
             gname: self.read_or("gname", "root".to_owned(), owner::name)?,
         })
     }
+
+    fn compression(&self) -> Result<Compression, ArgumentError> {
+        let level = self.0.get("compressionLevel").unwrap_or(&Value::Null);
+        compression::level_beside(At::Arguments.key("compressionLevel"), level, self.0.get("compression"))
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +244,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::spec::{Compression, Operation, Source, check};
+    use crate::spec::{Commands, DirectoryRule, Operation, PartialOwner, PermissionRule, Source, check};
 
     fn root_owner() -> Owner {
         Owner { uid: 0, gid: 0, uname: "root".to_owned(), gname: "root".to_owned() }
@@ -232,7 +300,10 @@ mod tests {
     fn everything_given_arrives() {
         let root = json!({
             "contents": [{ "path": "/nix/store/x", "priority": 5 }], "copyToRoot": [{ "path": "/nix/store/y" }],
-            "config": { "Cmd": ["x"], "User": null }, "mtime": "now",
+            "config": { "Cmd": ["x"], "User": null }, "mtime": "now", "keepContentsDirlinks": false,
+            "directories": { "/tmp": {} }, "users": { "a": { "uid": 1 } }, "perms": [{ "path": "/*", "gid": 1 }],
+            "fakeRootCommands": "true", "shell": "/nix/store/b/bin/sh", "path": ["/nix/store/c"],
+            "includeNixDB": true, "fromImage": "/nix/store/i",
             "uid": 1, "gid": 2, "uname": "u", "gname": "g"
         });
         let owner = Owner { uid: 1, gid: 2, uname: "u".to_owned(), gname: "g".to_owned() };
@@ -242,13 +313,28 @@ mod tests {
             Ok(RootSpec {
                 contents: vec![source("/nix/store/x")],
                 copy_to_root: vec![source("/nix/store/y")],
-                keep_contents_dirlinks: true,
-                directories: vec![],
-                users: vec![],
-                perms: vec![],
-                commands: None,
-                include_nix_db: false,
-                from_image: None,
+                keep_contents_dirlinks: false,
+                directories: vec![DirectoryRule {
+                    path: "/tmp".into(),
+                    mode: None,
+                    owner: PartialOwner::default(),
+                }],
+                users: users::users(At::Arguments, &root["users"]).unwrap(),
+                perms: vec![PermissionRule {
+                    path: "/*".to_owned(),
+                    mode: None,
+                    owner: PartialOwner { gid: Some(1), ..PartialOwner::default() },
+                }],
+                commands: Some(Commands {
+                    extra: None,
+                    fake_root: Some("true".to_owned()),
+                    fakechroot: false,
+                    run_as_root: None,
+                    shell: "/nix/store/b/bin/sh".into(),
+                    path: vec!["/nix/store/c".into()],
+                }),
+                include_nix_db: true,
+                from_image: Some("/nix/store/i".into()),
                 config: Map::from_iter([("Cmd".to_owned(), json!(["x"]))]),
                 mtime: Timestamp::Now,
                 owner: owner.clone(),
@@ -256,8 +342,8 @@ mod tests {
         );
         let image = json!({
             "name": "app", "tag": "1", "architecture": "arm", "os": "linux", "variant": "v7", "created": "now",
-            "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g", "includeStorePaths": false,
-            "maxLayers": 1, "minLayerSize": 4096, "layering": [["flatten"]], "compression": "zstd",
+            "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g", "includeNixDB": true,
+            "layers": ["/nix/store/0", "/nix/store/1"], "maxLayers": 3, "minLayerSize": 4096, "layering": [["flatten"]], "compression": "zstd",
             "compressionLevel": 9, "annotations": { "a": "b" }, "fromImage": "/nix/store/b", "inheritConfig": "all"
         });
         assert_eq!(
@@ -272,17 +358,32 @@ mod tests {
                 },
                 created: Timestamp::Now,
                 mtime: Timestamp::At(7),
-                owner,
-                include_store_paths: false,
-                include_nix_db: false,
-                layers: vec![],
-                max_layers: 1,
+                owner: owner.clone(),
+                include_store_paths: true,
+                include_nix_db: true,
+                layers: vec!["/nix/store/0".into(), "/nix/store/1".into()],
+                max_layers: 3,
                 min_layer_size: 4096,
                 layering: Layering::Pipeline(vec![Operation::Flatten]),
                 compression: Compression::Zstd(9),
                 annotations: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
                 from_image: Some("/nix/store/b".into()),
                 inherit_config: Inherit::All,
+            })
+        );
+        let layer = json!({
+            "paths": ["/nix/store/a"], "below": ["/nix/store/0"], "fromImage": "/nix/store/b", "mtime": 7,
+            "uid": 1, "gid": 2, "uname": "u", "gname": "g", "compression": "gzip", "compressionLevel": 9
+        });
+        assert_eq!(
+            LayerSpec::from_json(&layer),
+            Ok(LayerSpec {
+                paths: vec!["/nix/store/a".into()],
+                below: vec!["/nix/store/0".into()],
+                from_image: Some("/nix/store/b".into()),
+                mtime: Timestamp::At(7),
+                owner,
+                compression: Compression::Gzip(9),
             })
         );
     }
@@ -306,6 +407,10 @@ mod tests {
                 .starts_with("tag: found null, accepted: ")
         );
         assert_eq!(
+            LayerSpec::from_json(&json!({ "below": [] })).unwrap_err().to_string(),
+            "paths: required, but missing"
+        );
+        assert_eq!(
             RootSpec::from_json(&json!({ "contentz": [] })).unwrap_err().to_string(),
             "contentz: unknown argument, did you mean \"contents\"?"
         );
@@ -326,6 +431,7 @@ mod tests {
             ("uname", json!("a:b")),
             ("gname", json!(null)),
             ("includeStorePaths", json!(1)),
+            ("includeNixDB", json!(null)),
             ("maxLayers", json!(0)),
             ("minLayerSize", json!(-1)),
             ("layering", json!([["flaten"]])),
@@ -338,9 +444,22 @@ mod tests {
             let builder = ImageSpec::from_json(&arguments).unwrap_err();
             assert_eq!(check(&arguments), Err(builder), "{key}");
         }
-        for config in [json!({ "Cmd": "x" }), json!({ "User": "-1" }), json!(null)] {
-            let builder = RootSpec::from_json(&json!({ "config": config })).unwrap_err();
-            assert_eq!(check(&json!({ "name": "app", "config": config })), Err(builder));
+        for (key, value) in [
+            ("config", json!({ "Cmd": "x" })),
+            ("config", json!({ "User": "-1" })),
+            ("config", json!(null)),
+            ("keepContentsDirlinks", json!("yes")),
+            ("directories", json!({ "/tmp": { "mode": 1777 } })),
+            ("users", json!({ "a": { "uid": 1 }, "b": { "uid": 1 } })),
+            ("perms", json!([{ "path": "/../*" }])),
+            ("extraCommands", json!("touch x")),
+            ("fakeRootCommands", json!(["chown"])),
+            ("enableFakechroot", json!(null)),
+            ("runAsRoot", json!("true")),
+            ("includeNixDB", json!(0)),
+        ] {
+            let builder = RootSpec::from_json(&json!({ key: value })).unwrap_err();
+            assert_eq!(check(&json!({ "name": "app", key: value })), Err(builder), "{key}");
         }
     }
 }

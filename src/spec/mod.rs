@@ -2,7 +2,7 @@
 //!
 //! One set of checks serves twice: while evaluating ([`check`], over everything the user wrote, with
 //! the evaluator's knowledge of what is a string, a path or a derivation) and in the builder
-//! ([`RootSpec`], [`ImageSpec`], over the part of the arguments that a derivation carries). So an
+//! ([`RootSpec`], [`LayerSpec`], [`ImageSpec`], over the part of the arguments that a derivation carries). So an
 //! argument that slips past an evaluator without the plugin is still refused, in the same words.
 //!
 //! `check` and `derivation` are those two readings; the files named after arguments have their
@@ -12,19 +12,23 @@
 mod annotations;
 mod base;
 mod check;
+mod commands;
 mod compression;
 mod config;
 mod derivation;
 mod error;
 mod layering;
+mod layers;
 mod nearest;
 mod owner;
+mod permissions;
 mod platform;
 mod pull;
 mod read;
 mod reference;
 mod sources;
 mod time;
+mod users;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -352,6 +356,8 @@ pub enum Format {
     Archive,
     /// An OCI image layout, a directory.
     Layout,
+    /// An executable that writes the archive to its standard output.
+    Stream,
 }
 
 /// How an archive as a whole is compressed (dockerTools' `compressor`).

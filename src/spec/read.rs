@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value};
 
+use super::nearest::unknown;
 use super::{ArgumentError, Step};
 
 /// The most characters of a found value that a message repeats.
@@ -163,6 +164,15 @@ pub(super) fn text<'v>(at: At, value: &'v Value, accepted: &str) -> Result<&'v s
     }
 }
 
+/// A string, whatever its context, but no Nix path: what is meant is text, or a path in the image, and
+/// Nix would put a file of this machine into the store.
+pub(super) fn string<'v>(at: At, value: &'v Value, accepted: &str) -> Result<&'v str, ArgumentError> {
+    match Found::of(value) {
+        Found::Path(_) => Err(at.wrong(value, accepted)),
+        _ => text(at, value, accepted),
+    }
+}
+
 /// Refuses NUL, which JSON can write but neither Nix nor a process's environment can hold.
 pub(super) fn no_nul(at: At, text: &str) -> Result<(), ArgumentError> {
     match text.contains('\0') {
@@ -213,6 +223,20 @@ pub(super) fn set<'v>(
     match Found::of(value) {
         Found::Set(set) => Ok(set),
         _ => Err(at.wrong(value, accepted)),
+    }
+}
+
+/// A set that has no attributes but `known` ones.
+pub(super) fn attributes<'v>(
+    at: At,
+    value: &'v Value,
+    accepted: &str,
+    known: &[&str],
+) -> Result<&'v Map<String, Value>, ArgumentError> {
+    let set = set(at, value, accepted)?;
+    match set.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(at.key(key).error(unknown("attribute", key, known.iter().copied()))),
+        None => Ok(set),
     }
 }
 
@@ -284,6 +308,18 @@ mod tests {
         assert_eq!(boolean(at, &value).unwrap_err().to_string(), message);
         assert_eq!(list(at, &value, "").unwrap_err().to_string(), message);
         assert_eq!(set(at, &value, "").unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn a_path_is_text_but_no_string() {
+        let at = At::Arguments.key("x");
+        let path = json!({ "\0path": "/x" });
+        assert_eq!(text(at, &path, ""), Ok("/x"));
+        assert_eq!(
+            string(at, &path, "text").unwrap_err().to_string(),
+            "x: found a path (/x), accepted: text"
+        );
+        assert_eq!(string(at, &json!({ "\0string": "/x" }), ""), Ok("/x"));
     }
 
     #[test]

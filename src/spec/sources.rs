@@ -5,10 +5,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::nearest::unknown;
-use super::read::{At, Found, integer, list, no_nul, quote, set, text};
+use super::read::{At, Found, attributes, integer, list, no_nul, quote, text};
 use super::{ArgumentError, Source};
 
 /// nixpkgs' `lib.meta.defaultPriority`.
@@ -51,12 +50,7 @@ pub(super) fn carried(at: At, value: &Value) -> Result<Vec<Source>, ArgumentErro
 }
 
 fn carried_item(at: At, value: &Value) -> Result<Source, ArgumentError> {
-    let item: &Map<String, Value> = set(at, value, "{ path, priority }")?;
-    for key in item.keys() {
-        if !matches!(key.as_str(), "path" | "priority") {
-            return Err(at.key(key).error(unknown("attribute", key, ["path", "priority"])));
-        }
-    }
+    let item = attributes(at, value, "{ path, priority }", &["path", "priority"])?;
     let path = match item.get("path") {
         Some(path) => absolute(at.key("path"), path)?,
         None => return Err(at.key("path").error("missing, accepted: an absolute path")),
@@ -77,6 +71,20 @@ pub(super) fn absolute(at: At, value: &Value) -> Result<PathBuf, ArgumentError> 
         true => Ok(PathBuf::from(path)),
         false => Err(at.wrong_text(path, accepted)),
     }
+}
+
+/// The same, or `null`.
+pub(super) fn absolute_or_null(at: At, value: &Value) -> Result<Option<PathBuf>, ArgumentError> {
+    match value {
+        Value::Null => Ok(None),
+        path => absolute(at, path).map(Some),
+    }
+}
+
+/// A list of such paths.
+pub(super) fn absolute_list(at: At, value: &Value) -> Result<Vec<PathBuf>, ArgumentError> {
+    let paths = list(at, value, "a list of paths")?;
+    paths.iter().enumerate().map(|(i, path)| absolute(at.index(i), path)).collect()
 }
 
 #[cfg(test)]

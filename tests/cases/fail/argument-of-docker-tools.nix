@@ -1,6 +1,6 @@
-# error: builtins.ociImage: compressor: unknown argument, did you mean "compression"?
+# error: builtins.ociImage: buildVMMemorySize: unknown argument, accepted: name, tag, 
 # at: 5:3
 builtins.ociImage {
   name = "app";
-  compressor = "gz";
+  buildVMMemorySize = 512;
 }

@@ -1,4 +1,4 @@
-# error: builtins.ociImage: diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, fromImage, inheritConfig, config, 
+# error: builtins.ociImage: diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, keepContentsDirlinks, layers, 
 # at: 5:3
 builtins.ociImage {
   name = "app";

@@ -1,4 +1,4 @@
-# error: builtins.ociImage: format: found "tarball", accepted: "archive" or "layout"
+# error: builtins.ociImage: format: found "tarball", accepted: "archive" or "layout" or "stream"
 # at: 5:3
 builtins.ociImage {
   name = "app";

@@ -13,6 +13,7 @@ let
     { }
     { name = "other"; }
     { contents = [ ]; }
+    { layers = [ (package "hello") ]; }
     { contents = [ (package "other") ]; }
     { contents = [ (package "hello" // { meta.priority = 4; }) ]; }
     {
@@ -28,6 +29,43 @@ let
       ];
     }
     { copyToRoot = [ (package "hello") ]; }
+    { keepContentsDirlinks = false; }
+    { directories."/tmp" = { }; }
+    { users.app.uid = 1000; }
+    {
+      perms = [
+        {
+          path = "/**";
+          uid = 1;
+        }
+      ];
+    }
+    {
+      extraCommands = "true";
+      shell = package "bash";
+    }
+    {
+      fakeRootCommands = "true";
+      shell = package "bash";
+    }
+    {
+      fakeRootCommands = "true";
+      enableFakechroot = true;
+      shell = package "bash";
+    }
+    {
+      runAsRoot = "true";
+      shell = package "bash";
+    }
+    {
+      runAsRoot = "true";
+      shell = package "dash";
+    }
+    {
+      runAsRoot = "true";
+      shell = package "bash";
+      path = [ (package "coreutils") ];
+    }
     { config = { }; }
     { config.Cmd = [ "bye" ]; }
     { config.Cmd = [ "${package "hello"}/bin/hello" ]; }
@@ -45,6 +83,7 @@ let
     { uname = "app"; }
     { gname = "app"; }
     { includeStorePaths = false; }
+    { includeNixDB = true; }
     { maxLayers = 2; }
     { minLayerSize = 1; }
     { layering = "popularity"; }
@@ -72,6 +111,8 @@ assert builtins.length distinct == builtins.length changes;
 assert same { tag = null; };
 assert same { format = "layout"; };
 assert same { format = "archive"; };
+assert same { format = "stream"; };
+assert same { compressor = "gz"; };
 assert (builtins.ociImage base).layout.imageTag == tag { };
 assert same { passthru.x = 1; };
 assert same { meta.description = "x"; };
@@ -79,6 +120,18 @@ assert same { name = "APP"; };
 # Defaults, spelt out, change nothing either.
 assert same {
   copyToRoot = [ ];
+  keepContentsDirlinks = true;
+  layers = [ ];
+  directories = { };
+  users = { };
+  perms = [ ];
+  extraCommands = "";
+  fakeRootCommands = "";
+  enableFakechroot = false;
+  runAsRoot = null;
+  shell = null;
+  path = [ ];
+  includeNixDB = false;
   os = "linux";
   variant = null;
   created = "1970-01-01T00:00:01Z";

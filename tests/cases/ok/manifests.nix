@@ -25,6 +25,7 @@ assert builtins.stringLength image.imageTag == 32;
 assert !(image ? root);
 assert image.layout.name == "app";
 assert image.layout.imageTag == image.imageTag;
+assert image.stream.name == "stream-app";
 assert (index { tag = "1"; }).imageRef == "team/app:1";
 assert (index { annotations.a = "b"; }).imageTag != image.imageTag;
 assert (index { manifests = [ (member "amd64") ]; }).imageTag != image.imageTag;

@@ -7,7 +7,20 @@ in
 all [
   { name = "GHCR.io/Team/App"; }
   { name = "a__b--c.d/e"; }
-  { name = text 200; }
+  { name = text 255; }
+  {
+    name = text 255;
+    format = "stream";
+  }
+  {
+    name = text 255;
+    compressor = "zstd";
+  }
+  {
+    name = text 255;
+    layers = builtins.genList (_: ../files) 126;
+    maxLayers = 127;
+  }
   { tag = "_"; }
   { tag = text 128; }
   { tag = "1.2-rc.3_x"; }
@@ -21,6 +34,8 @@ all [
   { maxLayers = 127; }
   { uid = 2097152; }
   { gid = 4294967294; }
+  { directories."/".mode = "7777"; }
+  { users.${text 32}.uid = 4294967294; }
   { config.User = "2147483647"; }
   { config.WorkingDir = ""; }
   { config = { }; }

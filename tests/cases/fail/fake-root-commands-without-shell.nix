@@ -1,0 +1,7 @@
+# error: builtins.ociImage: shell: required with fakeRootCommands, for example shell = "${pkgs.bash}/bin/bash"
+# at: 5:3
+# The place is that of the first argument: the missing one has none.
+builtins.ociImage {
+  name = "app";
+  fakeRootCommands = "mkdir data";
+}

@@ -1,7 +1,0 @@
-# error: builtins.ociImage: runAsRoot: unknown argument, 
-# at: 6:3
-# An argument of a later version.
-builtins.ociImage {
-  name = "app";
-  runAsRoot = "true";
-}

@@ -1,0 +1,6 @@
+# error: builtins.ociImage: users."a:b": found "a:b", accepted: at most 32 of a-z, 0-9, "_", "." and "-", the first a letter or "_"
+# at: 5:3
+builtins.ociImage {
+  name = "app";
+  users."a:b".uid = 1000;
+}
