@@ -628,7 +628,7 @@ let
           mkdir $out
           for item in $derivations; do
             if [ -d "$item" ]; then item=$item/.; fi
-            cp -drf --preserve=mode "$item" $out/
+            cp -drf "$item" $out/
             chmod -R u+w $out
           done
         ''

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Folder, Ran, json, output, run, unpack};
+use super::{Folder, Ran, json, output, run};
 
 /// Docker's, for images that say nothing of it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,7 +40,10 @@ impl Container {
         let layout = folder.join("layout");
         let to = format!("oci:{}:image", layout.display());
         output("skopeo", &["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", source, &to]);
-        let root = unpack(&to["oci:".len()..], &folder.join("unpacked"));
+        let root = folder.join("root");
+        // Files alone: umoci does not find users in files that are links.
+        let root_name = root.to_str().expect("UTF-8");
+        output("umoci", &["raw", "unpack", "--image", &to["oci:".len()..], root_name]);
         let document = json(&output("skopeo", &["inspect", "--config", "--raw", &to]));
         Container { folder, root, document, layout }
     }
