@@ -9,6 +9,7 @@ mod docker;
 pub mod filesystem;
 mod layout;
 mod oci;
+mod tar;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,21 @@ pub enum BaseError {
         /// What is wrong there.
         what: String,
     },
+    /// A layer that breaks the rules.
+    #[error("{}: layer {number} ({diff_id}): {what}", path.display())]
+    Layer {
+        /// The image's file that it is in.
+        path: PathBuf,
+        /// Which it is, from 1, which is the bottom.
+        number: usize,
+        /// Its diff ID, as the configuration says it.
+        diff_id: Digest,
+        /// What is wrong.
+        what: String,
+    },
+    /// The user or Nix asked us to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A document that is missing, too large, or not what its name says.
     #[error("{}: {name}: {what}", path.display())]
     Document {

@@ -27,7 +27,7 @@ use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeD
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec, RootSpec};
+use crate::spec::{self, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -101,6 +101,7 @@ struct LinkedBlob {
 }
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+    let cores = arguments.cores;
     let attrs = attributes_file(arguments.attrs)?;
     let fail = |what: String| Failure::Message(format!("{}: {what}", attrs.display()));
     let bytes = fs::read(&attrs).map_err(|e| fail(e.to_string()))?;
@@ -118,10 +119,16 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     match attributes.gantry {
         Task::Root { arguments } => {
-            let spec = RootSpec::from_json(&arguments)?;
             display.phase("root layer");
             let whole = WholeDirectory::create(&out, place)?;
-            root::build(&spec, &store, spec.mtime.seconds(now), whole.working(), &display)?;
+            let surroundings = root::Surroundings {
+                store: &store,
+                temporary: &env::temp_dir(),
+                cores: super::threads(cores),
+                now,
+                progress: &display,
+            };
+            root::build(&arguments, &surroundings, whole.working())?;
             whole.finish()?;
         }
         Task::Layer { arguments: layer } => {
@@ -135,7 +142,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let surroundings = Surroundings {
                 root: &root,
                 store: &store,
-                threads: super::threads(arguments.cores),
+                threads: super::threads(cores),
                 now,
                 progress: &display,
             };
@@ -158,8 +165,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
-            let result =
-                pull.docker_archive(&out, place, name, &env::temp_dir(), super::threads(arguments.cores));
+            let result = pull.docker_archive(&out, place, name, &env::temp_dir(), super::threads(cores));
             display.finish();
             result?;
         }
@@ -187,7 +193,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = IndexSpec::from_json(&index)?;
             let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
             let format = create(spec::Format::from_json(&format)?, compressor, &out, place)?;
-            let result = assemble::write_index(&spec, super::threads(arguments.cores), &display, format);
+            let result = assemble::write_index(&spec, super::threads(cores), &display, format);
             display.finish();
             result?;
         }

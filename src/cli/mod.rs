@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use crate::assemble::AssembleError;
 use crate::layer::LayerError;
 use crate::pull::PullError;
-use crate::root::RootError;
+use crate::root::{self, RootError};
 
 /// OCI images from Nix store closures.
 ///
@@ -44,6 +44,9 @@ enum Command {
     Pull(pull::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
+    /// Run a root layer's scripts: what `build` starts, with a task on standard input.
+    #[command(hide = true)]
+    Inside,
 }
 
 /// What ends a command early.
@@ -70,11 +73,22 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Inside = arguments.command {
+        // No threads and no signal handlers: this process forks and enters namespaces.
+        return match root::commands::inside() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => {
+                complain(&one_line(&e.to_string()));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let result = interrupt_flag().and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
+        Command::Inside => Ok(()),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

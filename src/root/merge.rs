@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::tree::{Directory, Leaf, LeafKind, Node, Origin, Tree};
+use super::merged::{Directory, Leaf, LeafKind, Node, Origin, Tree, Way};
 use crate::spec::Source;
 
 /// Directories nested deeper are refused: only links that lead in circles nest so deep.
@@ -103,15 +103,15 @@ pub struct Conflict {
     pub second: (PathBuf, String),
 }
 
-/// Adds everything in `source` to `tree`.
+/// Adds everything in `source` to `tree`, in this way.
 pub(super) fn add(
     tree: &mut Tree,
     source: &Source,
     argument: &str,
-    linked: bool,
+    way: Way,
     store: &Path,
 ) -> Result<(), MergeError> {
-    let origin = Origin { argument: argument.to_string(), priority: source.priority, linked };
+    let origin = Origin { argument: argument.to_string(), priority: source.priority, way };
     let io = |e| MergeError::Io { argument: argument.to_string(), path: source.path.clone(), source: e };
     let target = fs::canonicalize(&source.path).map_err(io)?;
     if !target.starts_with(fs::canonicalize(store).map_err(io)?) {
@@ -123,7 +123,7 @@ pub(super) fn add(
         let found = if metadata.is_file() { "a file" } else { "neither a file nor a directory" };
         return Err(MergeError::Source { argument: argument.to_string(), path: source.path.clone(), found });
     }
-    let merge = Merge { origin, top: source.path.clone(), store };
+    let merge = Merge { origin, top: source.path.clone(), store, followed: vec![target] };
     merge.directory(tree, &source.path, &mut PathBuf::new())
 }
 
@@ -133,6 +133,8 @@ struct Merge<'m> {
     /// What relative links may not lead out of.
     top: PathBuf,
     store: &'m Path,
+    /// The directories that links led to on the way here: one that leads to where it is stays a link.
+    followed: Vec<PathBuf>,
 }
 
 impl Merge<'_> {
@@ -156,7 +158,12 @@ impl Merge<'_> {
                 true => self.entry_directory(tree, &name, &entry, at)?,
                 false => {
                     let leaf = self.leaf(&entry, &metadata)?;
-                    self.entry_leaf(tree, &name, leaf, at)?;
+                    match self.copied_through(&leaf) {
+                        Some(target) => {
+                            self.through(&leaf, &target).entry_directory(tree, &name, &target, at)?
+                        }
+                        None => self.entry_leaf(tree, &name, leaf, at)?,
+                    }
                 }
             }
             at.pop();
@@ -244,7 +251,19 @@ impl Merge<'_> {
 
     /// The merge of what `leaf`, a link, leads to.
     fn through(&self, leaf: &Leaf, directory: &Path) -> Merge<'_> {
-        Merge { origin: leaf.origin.clone(), top: directory.to_path_buf(), store: self.store }
+        let mut followed = self.followed.clone();
+        followed.push(directory.to_path_buf());
+        Merge { origin: leaf.origin.clone(), top: directory.to_path_buf(), store: self.store, followed }
+    }
+
+    /// The directory that is copied in place of a link to it, if links are not kept.
+    fn copied_through(&self, leaf: &Leaf) -> Option<PathBuf> {
+        if self.origin.way != (Way::Copy { keep_dirlinks: false }) || !matches!(leaf.kind, LeafKind::Link(_))
+        {
+            return None;
+        }
+        self.store_directory(leaf)
+            .filter(|target| !self.followed.iter().any(|above| above.starts_with(target)))
     }
 
     /// The directory of the store that `leaf` leads to.
@@ -256,12 +275,12 @@ impl Merge<'_> {
     fn leaf(&self, entry: &Path, metadata: &fs::Metadata) -> Result<Leaf, MergeError> {
         let kind = if metadata.is_symlink() {
             let target = fs::read_link(entry).map_err(|e| self.io(entry, e))?;
-            match self.origin.linked && self.leads_out(entry, &target) {
+            match self.origin.way == Way::Link && self.leads_out(entry, &target) {
                 true => LeafKind::Link(entry.to_path_buf()),
                 false => LeafKind::Link(target),
             }
         } else if metadata.is_file() {
-            match self.origin.linked {
+            match self.origin.way == Way::Link {
                 true => LeafKind::Link(entry.to_path_buf()),
                 false => LeafKind::File(metadata.size(), metadata.permissions().mode() & 0o7777),
             }

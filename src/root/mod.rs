@@ -4,21 +4,33 @@
 //! Nix scans them for references, and what it finds is the closure that the image ships: every store
 //! path that a link, a copied file or the configuration names.
 
+pub mod commands;
+mod fakeroot;
+mod kernel;
 mod merge;
+mod merged;
+mod perms;
 mod recorded;
 mod tree;
+mod users;
 mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 pub use merge::{Conflict, MergeError};
 pub use recorded::Recorded;
 
+use crate::base::filesystem;
+use crate::base::{self, BaseError};
 use crate::layer::Progress;
 use crate::layer::tar::Shared;
-use crate::spec::RootSpec;
-use tree::Tree;
+use crate::spec::{ArgumentError, RootSpec};
+use merged::Way;
+use tree::{Directory, InTheWay};
+use write::Defaults;
 
 /// Why a root layer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +38,23 @@ pub enum RootError {
     /// The contents do not fit together.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// An argument is wrong.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The base image could not be read.
+    #[error("fromImage: {0}")]
+    Base(#[from] BaseError),
+    /// Something is in the way of a directory or file that is asked for.
+    #[error("{} is asked for, and the contents have something else there", .0.display())]
+    InTheWay(PathBuf),
+    /// A rule about nothing.
+    #[error(
+        "perms: {0:?} matches nothing in the root layer (the contents, users, directories, and what scripts made; not the store, and not the base image)"
+    )]
+    Perms(String),
+    /// The scripts, or what they need.
+    #[error("{0}")]
+    Commands(String),
     /// The system refused something.
     #[error("{}: {source}", path.display())]
     Io {
@@ -50,33 +79,60 @@ pub enum RootError {
     },
 }
 
+impl From<InTheWay> for RootError {
+    fn from(in_the_way: InTheWay) -> RootError {
+        RootError::InTheWay(in_the_way.0)
+    }
+}
+
 impl RootError {
     fn io(path: &Path, source: impl Into<std::io::Error>) -> RootError {
         RootError::Io { path: path.to_path_buf(), source: source.into() }
     }
 }
 
-/// Makes the root layer that `spec` asks for in the new directory `out`. `store` is the store
-/// directory, `mtime` in seconds since 1970.
-pub fn build(
-    spec: &RootSpec,
-    store: &Path,
-    mtime: i64,
-    out: &Path,
-    progress: &dyn Progress,
-) -> Result<Recorded, RootError> {
-    let mut tree = Tree::default();
-    for (name, sources, linked) in
-        [("contents", &spec.contents, true), ("copyToRoot", &spec.copy_to_root, false)]
-    {
-        for (index, source) in sources.iter().enumerate() {
-            let argument = format!("{name}[{index}]");
-            merge::add(&mut tree, source, &argument, linked, store)?;
+/// Where a root layer is made, and with what.
+pub struct Surroundings<'s> {
+    /// The store directory, usually `/nix/store`.
+    pub store: &'s Path,
+    /// A directory for what scripts make.
+    pub temporary: &'s Path,
+    /// Threads that scripts may use.
+    pub cores: usize,
+    /// What `"now"` means: seconds since 1970.
+    pub now: i64,
+    /// Told what goes on.
+    pub progress: &'s dyn Progress,
+}
+
+/// Makes the root layer that `arguments` ask for in the new directory `out`.
+pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Result<Recorded, RootError> {
+    let spec = RootSpec::from_json(arguments)?;
+    let Surroundings { store, progress, .. } = *surroundings;
+    let mtime = spec.mtime.seconds(surroundings.now);
+    // What scripts make is read until the layer is written.
+    let mut work = None;
+    let mut tree = match spec.commands {
+        None => {
+            let image = spec.from_image.as_deref().filter(|_| !spec.users.is_empty());
+            let image = image.map(|path| filesystem::read(&base::open(path, None)?, progress)).transpose()?;
+            plain_tree(&spec, store, image.as_ref())?
         }
+        Some(_) => {
+            let directory = tempfile::Builder::new().prefix("root-").tempdir_in(surroundings.temporary);
+            let directory = directory.map_err(|e| RootError::io(surroundings.temporary, e))?;
+            let work = work.insert(directory).path();
+            let inside = commands::Surroundings { store, work, cores: surroundings.cores, mtime };
+            commands::run(arguments, &inside, progress)?
+        }
+    };
+    if let Some(path) = perms::apply(&mut tree, &spec.perms) {
+        return Err(RootError::Perms(path.to_string()));
     }
     fs::create_dir_all(out).map_err(|e| RootError::io(out, e))?;
     let shared = Shared { mtime, owner: spec.owner.clone() };
-    let layer = write::write(&tree, &shared, &out.join("layer.tar"), progress)?;
+    let defaults = Defaults { shared: &shared, users: &spec.users };
+    let layer = write::write(&tree, &defaults, &out.join("layer.tar"), progress)?;
     let sources = spec.contents.iter().chain(&spec.copy_to_root);
     let recorded = Recorded {
         config: spec.config.clone(),
@@ -85,4 +141,29 @@ pub fn build(
     };
     recorded.write(out)?;
     Ok(recorded)
+}
+
+/// The root layer without what scripts and `perms` do to it, on top of `image`.
+fn plain_tree(
+    spec: &RootSpec,
+    store: &Path,
+    image: Option<&filesystem::Directory>,
+) -> Result<Directory, RootError> {
+    let mut merged = merged::Tree::default();
+    let copied = Way::Copy { keep_dirlinks: spec.keep_contents_dirlinks };
+    for (name, sources, way) in
+        [("contents", &spec.contents, Way::Link), ("copyToRoot", &spec.copy_to_root, copied)]
+    {
+        for (index, source) in sources.iter().enumerate() {
+            merge::add(&mut merged, source, &format!("{name}[{index}]"), way, store)?;
+        }
+    }
+    let mut tree = merged::finish(merged);
+    let below = |path: &Path| match image.and_then(|image| image.file(path)) {
+        Some(extent) => extent.read_all().map(Some).map_err(|e| RootError::io(&extent.path, e)),
+        None => Ok(None),
+    };
+    users::add(&mut tree, &spec.users, &below, store)?;
+    perms::make_directories(&mut tree, &spec.directories)?;
+    Ok(tree)
 }

@@ -82,7 +82,7 @@ pub struct Source {
 }
 
 /// An owner where only some of it may be said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartialOwner {
     /// User number.
     pub uid: Option<u32>,

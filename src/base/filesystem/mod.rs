@@ -2,12 +2,20 @@
 //! the layers' tars. Nothing is unpacked, so nothing in a layer can reach a file of this machine: links are
 //! followed in the tree alone.
 
+mod apply;
+mod member;
+mod stream;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::layer::Extent;
+use super::{BaseError, Opened, OpenedLayer, tar};
 use crate::layer::tar::Xattrs;
+use crate::layer::{Extent, Progress};
+use apply::Applied;
+use stream::Stream;
 
 /// A directory.
 #[derive(Debug, Clone, Default)]
@@ -68,4 +76,51 @@ pub struct Metadata {
     pub mtime: i64,
     /// Extended attributes.
     pub xattrs: Xattrs,
+}
+
+impl Directory {
+    /// The regular file that `path` leads to, links followed, where this is the root.
+    pub fn file(&self, path: &Path) -> Option<&Extent> {
+        apply::file(self, path.as_os_str().as_encoded_bytes())
+    }
+}
+
+/// The root directory of `image`: its layers, bottom first, each on top of those before it. Reads every layer
+/// once, to its end, and compares it with its diff ID; compressed ones are kept in a temporary file without a
+/// name. Tells `progress` of bytes of blobs.
+pub fn read(image: &Opened, progress: &dyn Progress) -> Result<Directory, BaseError> {
+    let mut root = Directory { metadata: Metadata::of_nobody(), entries: BTreeMap::new() };
+    for (index, layer) in image.layers.iter().enumerate() {
+        progress.layer(index, image.layers.len());
+        add(&mut root, layer, index + 1, progress)?;
+    }
+    Ok(root)
+}
+
+fn add(
+    root: &mut Directory,
+    layer: &OpenedLayer,
+    number: usize,
+    progress: &dyn Progress,
+) -> Result<(), BaseError> {
+    let stream = Stream::new(layer, number, progress)?;
+    let place = stream.place();
+    let mut members = tar::Members::new(stream);
+    let mut applied = Applied::new(root);
+    while let Some(member) = members.next()? {
+        let name = member.name();
+        member::read(&member, &place)
+            .and_then(|(metadata, what)| applied.add(&name, metadata, what))
+            .map_err(|what| {
+                members.wrong(member.at, &format!("{:?}: {what}", String::from_utf8_lossy(&name)))
+            })?;
+    }
+    members.into_source().finish()
+}
+
+impl Metadata {
+    /// Of a directory that no layer says anything of.
+    fn of_nobody() -> Metadata {
+        Metadata { mode: 0o755, ..Metadata::default() }
+    }
 }

@@ -1,0 +1,182 @@
+//! The process that makes a root layer with scripts: two of them, because the one that enters a namespace of
+//! processes is not in it itself. The second one is its init: what a script leaves behind is its child, and
+//! all of them die with it.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use super::changes::Snapshot;
+use super::disk::{Disk, DiskError};
+use super::mounts::{self, MountError, Scaffold};
+use super::namespaces::{self, Refused};
+use super::script::{Script, ScriptError, User};
+use super::{Outcome, Task};
+use crate::base::{self, BaseError};
+use crate::layer::Silent;
+use crate::root::fakeroot::Records;
+use crate::root::kernel::{self, Event, Fork};
+use crate::root::tree::Directory;
+use crate::root::{self, RootError};
+use crate::spec::{ArgumentError, Commands, RootSpec};
+
+/// Where programs are in most images; what is searched after the tools that the user names.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Why a layer could not be made.
+#[derive(Debug, thiserror::Error)]
+enum InsideError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    #[error("runAsRoot: {0}")]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error("fromImage: {0}")]
+    Base(#[from] BaseError),
+    #[error("{0}")]
+    Root(#[from] RootError),
+    #[error("{0}")]
+    Argument(#[from] ArgumentError),
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("shell: {} is no program, and has neither bin/bash nor bin/sh", .0.display())]
+    Shell(PathBuf),
+}
+
+impl InsideError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> InsideError + '_ {
+        |source| InsideError::Io { path: path.to_path_buf(), source }
+    }
+}
+
+/// Reads a task from standard input, does it, and writes to standard output what came of it.
+pub fn inside() -> io::Result<()> {
+    // Nobody else would end this when whoever asked for it is gone.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    let task: Task = serde_json::from_slice(&bytes)?;
+    if let Err(refused) = namespaces::enter() {
+        return tell(&Outcome::Failed(refused.to_string()));
+    }
+    match kernel::fork()? {
+        Fork::Child => {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            tell(&match make(&task) {
+                Ok(directory) => Outcome::Made(directory),
+                Err(e) => Outcome::Failed(e.to_string()),
+            })
+        }
+        Fork::Parent(child) => match kernel::wait(Some(child))? {
+            (_, Event::Exited(0)) => Ok(()),
+            (_, event) => Err(io::Error::other(format!("{event:?}"))),
+        },
+    }
+}
+
+fn tell(outcome: &Outcome) -> io::Result<()> {
+    io::stdout().write_all(&serde_json::to_vec(outcome)?)
+}
+
+fn make(task: &Task) -> Result<Directory, InsideError> {
+    mounts::own_proc()?;
+    let spec = RootSpec::from_json(&task.arguments)?;
+    let image = match spec.from_image.as_deref() {
+        Some(path) => Some(base::filesystem::read(&base::open(path, None)?, &Silent)?),
+        None => None,
+    };
+    let mut tree = root::plain_tree(&spec, &task.store, image.as_ref())?;
+    let Some(commands) = &spec.commands else { return Ok(tree) };
+    let run = Run { task, commands, shell: shell(&commands.shell)? };
+    let mut records = Records::default();
+
+    if let Some(text) = &commands.run_as_root {
+        let merged = run.new_directory("merged")?;
+        let mut disk = Disk::open(&merged, &mut records)?;
+        if let Some(image) = &image {
+            disk.unpack(image, &Silent)?;
+        }
+        let below = Snapshot::take(&disk)?;
+        disk.make(&tree)?;
+        let scaffold = Scaffold::raise(&merged, &task.store).map_err(InsideError::io(&merged))?;
+        let script = run.script("runAsRoot", text, &merged, true)?;
+        script.run(User::Root(&mut records))?;
+        scaffold.lower().map_err(InsideError::io(&merged))?;
+        tree = below.changes(&Disk::open(&merged, &mut records)?)?;
+    }
+    if commands.extra.is_none() && commands.fake_root.is_none() {
+        return Ok(tree);
+    }
+    let layer = run.new_directory("layer")?;
+    Disk::open(&layer, &mut records)?.make(&tree)?;
+    if let Some(text) = &commands.extra {
+        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary)?;
+    }
+    if let Some(text) = &commands.fake_root {
+        let scaffold = match commands.fakechroot {
+            true => Some(Scaffold::raise(&layer, &task.store).map_err(InsideError::io(&layer))?),
+            false => None,
+        };
+        let script = run.script("fakeRootCommands", text, &layer, commands.fakechroot)?;
+        script.run(User::Root(&mut records))?;
+        if let Some(scaffold) = scaffold {
+            scaffold.lower().map_err(InsideError::io(&layer))?;
+        }
+    }
+    Ok(Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?)
+}
+
+/// What the scripts of one layer share.
+struct Run<'t> {
+    task: &'t Task,
+    commands: &'t Commands,
+    shell: PathBuf,
+}
+
+impl Run<'_> {
+    fn new_directory(&self, name: &str) -> Result<PathBuf, InsideError> {
+        let path = self.task.work.join(name);
+        fs::create_dir(&path).map_err(InsideError::io(&path))?;
+        Ok(path)
+    }
+
+    fn script<'s>(
+        &'s self,
+        name: &'static str,
+        text: &'s str,
+        root: &'s Path,
+        chrooted: bool,
+    ) -> Result<Script<'s>, InsideError> {
+        let tools = self.commands.path.iter().map(|package| package.join("bin").display().to_string());
+        let usual = chrooted.then(|| USUAL_PATH.to_owned());
+        let mut environment = vec![
+            ("PATH", tools.chain(usual).collect::<Vec<_>>().join(":")),
+            // Programs that look for a place to keep things find none, as in every Nix build.
+            ("HOME", "/homeless-shelter".to_owned()),
+            ("NIX_STORE", self.task.store.display().to_string()),
+            ("NIX_BUILD_CORES", self.task.cores.to_string()),
+            ("SOURCE_DATE_EPOCH", self.task.mtime.to_string()),
+            ("TZ", "UTC".to_owned()),
+        ];
+        if !chrooted {
+            let temporary = self.task.work.join("tmp");
+            fs::create_dir_all(&temporary).map_err(InsideError::io(&temporary))?;
+            environment.push(("TMPDIR", temporary.display().to_string()));
+        }
+        let chroot = chrooted.then_some(&*self.task.store);
+        Ok(Script { name, text, shell: &self.shell, environment, root, chroot })
+    }
+}
+
+/// The program to run scripts with: this one, or the shell in a package.
+fn shell(path: &Path) -> Result<PathBuf, InsideError> {
+    let candidates = [path.to_path_buf(), path.join("bin/bash"), path.join("bin/sh")];
+    let found =
+        candidates.into_iter().find(|path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file()));
+    found.ok_or_else(|| InsideError::Shell(path.to_path_buf()))
+}
