@@ -149,7 +149,8 @@ let
             lib.warn "dockerTools.buildImage: contents: an old name of copyToRoot; write copyToRoot (image ${name})" contents;
 
         # Of the contents alone, and only where no script made them as root: store paths stay root's.
-        owned = runAsRoot == null && (uid != 0 || gid != 0);
+        owned =
+          (uid != 0 || gid != 0) && runAsRoot == null && (toList root != [ ] || extraCommands != "");
 
         image = ociImage (
           {
