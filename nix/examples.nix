@@ -69,7 +69,7 @@ rec {
         user nobody nobody;
         daemon off;
         error_log /dev/stdout info;
-        pid /dev/null;
+        pid /tmp/nginx.pid;
         events { }
         http {
           access_log /dev/stdout;

@@ -335,7 +335,8 @@ mod store {
             let hello = built(&nix, "pkgs.hello");
             assert!(hello.exists());
             let mount = format!(
-                r#"mkdir -p "$root/nix/store"; mount --bind {} "$root/nix/store""#,
+                r#"mkdir -p "$root/nix/store"; mount --bind {} "$root/nix/store"
+                    mount -o remount,bind,ro "$root/nix/store""#,
                 nix.real("/nix/store").display()
             );
             assert_eq!(run(&mut container.command_with(&mount, &[])).ok(), "Hello, world!", "{example}");

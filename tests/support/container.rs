@@ -105,7 +105,13 @@ impl Container {
 
         let script = format!(
             r#"root=$0; mkdir -p "$root/dev" "$root/proc"
-            mount --rbind /dev "$root/dev"; mount -t proc proc "$root/proc"; busybox ip link set lo up
+            # Devices of its own: root in it may remove what it finds there, and servers do (nginx its pid file).
+            mount -t tmpfs -o mode=755 tmpfs "$root/dev"; mount -t proc -o ro proc "$root/proc"
+            device() {{ mknod -m 666 "$root/dev/$1" c 1 "$2"; }}
+            device null 3; device zero 5; device full 7; device random 8; device urandom 9
+            ln -s /proc/self/fd "$root/dev/fd"
+            for i in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${{i%:*}}" "$root/dev/${{i#*:}}"; done
+            busybox ip link set lo up
             {before}
             exec "$@""#
         );
