@@ -1,8 +1,8 @@
 # What goes in place of pkgs.dockerTools: the same functions, arguments and attributes, made with Gantry.
 #
-#   dockerTools = import gantry/nix/docker-tools.nix { inherit pkgs; gantry = packages.x86_64-linux.gantry; };
+#   dockerTools = import gantry/nix/docker-tools.nix { inherit pkgs; gantry = packages.x86_64-linux.gantry.builder; };
 #
-# `gantry` is the package, with bin/gantry in it. With the plugin its builtins are used, else ./default.nix.
+# `gantry` is the package with bin/gantry in it. With the plugin its builtins are used, else ./default.nix.
 # docs/migrating.md says what differs. What cannot be kept is an error here that says what to write instead.
 #
 # This file knows nixpkgs; what makes images does not. Nothing in it is run, but shells that users' scripts need.

@@ -266,7 +266,10 @@ rec {
         cat ${pkgs.writeText "somefile" "some data"}
       '')
     ];
-    config.Cmd = [ "myscript" ];
+    config = {
+      Cmd = [ "myscript" ];
+      Env = [ "USER=nobody" ];
+    };
   };
 
   # A store path that is a link, not a directory.
