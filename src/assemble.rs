@@ -4,20 +4,31 @@
 //! closure graph ──> layering ──> measured layers ──> blobs in a format ──> documents
 //! ```
 
-use std::path::Path;
+mod explicit;
+mod planned;
+mod recipe;
+
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::base::{self, BaseError, Opened};
 use crate::closure::graph::{Graph, GraphError, PathInfo};
-use crate::closure::layering::{self, LayeringError};
+use crate::closure::layering::LayeringError;
 use crate::image::index::{self, Member};
 use crate::image::{self, Documents, ImageConfig, ImageError, LayerRecord, inherit};
 use crate::layer::tar::Shared;
-use crate::layer::{self, BlobSink, Encoding, Given, Layer, LayerError, Progress};
+
+use crate::digest::Digest;
+use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
-use crate::spec::{Compression, ImageSpec, IndexSpec, Layering, Owner};
+use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
+
+use explicit::Explicit;
+pub use explicit::write_layer;
+use planned::Planned;
+pub use recipe::{Recipe, RecipeError};
 
 /// Why an image could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,17 +64,42 @@ pub enum AssembleError {
         /// What the image is for.
         image: String,
     },
-    /// The base image has too many layers.
+    /// A path whose closure a layer shall hold was not exported.
+    #[error("paths: {} is not in the exported closure", .0.display())]
+    NotInClosure(PathBuf),
+    /// The base image and the explicit layers are too many.
     #[error(
-        "fromImage has {base} layers, and maxLayers is {most}: at least {needed} are needed; 127 is the most"
+        "{}, and maxLayers is {most}: at least {needed} are needed; 127 is the most", counted(*base, *explicit)
     )]
     TooManyLayers {
         /// The base's layers.
         base: usize,
+        /// Explicit layers.
+        explicit: usize,
         /// What the user allows.
         most: usize,
         /// What there must be.
         needed: usize,
+    },
+    /// An image is made again, of other layers.
+    #[error(
+        "the image has {found} layers now, and had {expected} when it was built: the store has changed since"
+    )]
+    OtherLayers {
+        /// As they are.
+        found: usize,
+        /// As recorded.
+        expected: usize,
+    },
+    /// An image is made again, with another configuration.
+    #[error(
+        "the image's configuration is {found} now, and was {expected} when it was built: the store has changed since"
+    )]
+    OtherConfig {
+        /// As it is.
+        found: Digest,
+        /// As recorded.
+        expected: Digest,
     },
     /// No threads.
     #[error("cannot start threads: {0}")]
@@ -72,8 +108,6 @@ pub enum AssembleError {
 
 /// Where the inputs are, and what the machine gives.
 pub struct Surroundings<'s> {
-    /// The directory that holds the root layer.
-    pub root: &'s Path,
     /// The store directory, usually `/nix/store`.
     pub store: &'s Path,
     /// Threads to use; at least 1. Never changes a byte.
@@ -91,38 +125,81 @@ pub struct Plan<'s> {
     config: Map<String, Value>,
     below: Option<ImageConfig>,
     shared: Shared,
+    codec: Option<String>,
+    planned: Planned,
     layers: Vec<Layer>,
+    /// The configuration's digest, if it is known.
+    expected: Option<Digest>,
 }
 
 impl<'s> Plan<'s> {
-    /// Divides the closure into layers and measures them; reads metadata only.
+    /// Divides the closure into layers and measures them; reads metadata only. `root` is the directory that
+    /// holds the root layer.
     pub fn new(
         spec: &'s ImageSpec,
+        root: &Path,
         closure: Vec<PathInfo>,
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
-        let recorded = Recorded::read(surroundings.root)?;
-        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
-        let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
-        let config = match &base {
-            Some(base) => inherit::config(&base.config.config, &recorded.config, &spec.inherit_config)?,
-            None => recorded.config.clone(),
-        };
+        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
+        let below = Below::read(spec)?;
 
-        // What the base has already is not shipped again.
-        let mut without: Vec<&Path> = vec![surroundings.root];
-        without.extend(layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
+        // What lies below is not shipped again.
+        let mut without: Vec<&Path> = vec![root];
+        without.extend(spec.layers.iter().map(PathBuf::as_path));
+        without.extend(below.layers.iter().flat_map(|layer| &layer.paths).map(Path::new));
         let graph = Graph::new(closure, &without)?;
 
-        let available = spec.max_layers.checked_sub(layers.len()).filter(|&available| available > 0);
+        let available = spec.max_layers.checked_sub(below.layers.len()).filter(|&available| available > 0);
+        let of_base = below.config.as_ref().map_or(0, |config| config.rootfs.diff_ids.len());
         let available = available.ok_or(AssembleError::TooManyLayers {
-            base: layers.len(),
+            base: of_base,
+            explicit: below.layers.len() - of_base,
             most: spec.max_layers,
-            needed: layers.len() + 1,
+            needed: below.layers.len() + 1,
         })?;
-        let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        layers.extend(own_layers(spec, &graph, &recorded, available, &shared, surroundings)?);
-        Ok(Plan { spec, surroundings, config, below: base.map(|base| base.config), shared, layers })
+        let planned = Planned::new(spec, &graph, available, &shared, surroundings)?;
+        Plan::with(spec, root, below, shared, planned, surroundings)
+    }
+
+    /// The same image again: what was planned is known.
+    fn of_recipe(
+        spec: &'s ImageSpec,
+        root: &Path,
+        mtime: i64,
+        planned: Planned,
+        expected: Option<Digest>,
+        surroundings: &'s Surroundings<'s>,
+    ) -> Result<Plan<'s>, AssembleError> {
+        let shared = Shared { mtime, owner: spec.owner.clone() };
+        let mut below = Below::read(spec)?;
+        for given in below.layers.iter_mut().filter_map(|layer| layer.given.as_mut()) {
+            given.checked = true; // when the recipe was made, and the blobs' digests are in it
+        }
+        Ok(Plan { expected, ..Plan::with(spec, root, below, shared, planned, surroundings)? })
+    }
+
+    fn with(
+        spec: &'s ImageSpec,
+        root: &Path,
+        below: Below,
+        shared: Shared,
+        planned: Planned,
+        surroundings: &'s Surroundings<'s>,
+    ) -> Result<Plan<'s>, AssembleError> {
+        let recorded = Recorded::read(root)?;
+        let mut layers = below.layers;
+        layers.extend(planned.layers(root, &recorded, &shared, surroundings.store)?);
+        let config = match &below.config {
+            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config)?,
+            None => recorded.config,
+        };
+        let own = layer::codec(spec.compression);
+        let mut codecs: Vec<String> = own.iter().cloned().collect();
+        codecs.extend(below.codecs.into_iter().filter(|codec| own.as_ref() != Some(codec)));
+        let codec = (!codecs.is_empty()).then(|| codecs.join(", "));
+        let below = below.config;
+        Ok(Plan { spec, surroundings, config, below, shared, codec, planned, layers, expected: None })
     }
 
     /// Uncompressed bytes of all layers.
@@ -131,27 +208,46 @@ impl<'s> Plan<'s> {
     }
 
     /// Makes the image in `format`.
-    pub fn write(self, mut format: Box<dyn Format>) -> Result<(), AssembleError> {
-        let Surroundings { threads, now, progress, .. } = *self.surroundings;
-        let blobs = layer::write_layers(
-            &self.layers,
-            &self.shared,
-            self.spec.compression,
-            threads,
-            format.as_mut(),
-            progress,
-        )?;
-        let records: Vec<LayerRecord> = self
-            .layers
-            .into_iter()
-            .zip(blobs)
-            .map(|(layer, blob)| LayerRecord { blob, paths: layer.paths })
-            .collect();
-        let created = self.spec.created.seconds(now);
-        let codec = layer::codec(self.spec.compression);
+    pub fn write(self, mut format: Box<dyn Format + '_>) -> Result<(), AssembleError> {
+        let Surroundings { threads, progress, .. } = *self.surroundings;
+        let (shared, compression) = (&self.shared, self.spec.compression);
+        let blobs =
+            layer::write_layers(&self.layers, shared, compression, threads, format.as_mut(), progress)?;
+        Ok(format.finish(&self.documents(&blobs)?)?)
+    }
+
+    /// The documents of the image whose layers gave `blobs`.
+    fn documents(self, blobs: &[Blob]) -> Result<Documents, AssembleError> {
+        let layers = self.layers.into_iter().zip(blobs);
+        let records: Vec<LayerRecord> =
+            layers.map(|(layer, &blob)| LayerRecord { blob, paths: layer.paths }).collect();
+        let created = self.spec.created.seconds(self.surroundings.now);
         let documents =
-            Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, codec)?;
-        Ok(format.finish(&documents)?)
+            Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, self.codec)?;
+        let found = documents.blobs.first().map(|config| config.digest);
+        match (found, self.expected) {
+            (Some(found), Some(expected)) if found != expected => {
+                Err(AssembleError::OtherConfig { found, expected })
+            }
+            _ => Ok(documents),
+        }
+    }
+}
+
+/// What lies below the store layers: the base's layers, then explicit ones.
+struct Below {
+    config: Option<ImageConfig>,
+    layers: Vec<Layer>,
+    codecs: Vec<String>,
+}
+
+impl Below {
+    fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
+        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
+        let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
+        let explicit = Explicit::read(&spec.layers)?;
+        layers.extend(explicit.layers);
+        Ok(Below { config: base.map(|base| base.config), layers, codecs: explicit.codecs })
     }
 }
 
@@ -160,7 +256,7 @@ pub fn write_index(
     spec: &IndexSpec,
     threads: usize,
     progress: &dyn Progress,
-    mut format: Box<dyn Format>,
+    mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
     let images: Vec<Opened> =
         spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
@@ -182,7 +278,7 @@ pub fn copy(
     (name, tag): (&str, &str),
     threads: usize,
     progress: &dyn Progress,
-    mut format: Box<dyn Format>,
+    mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
     let image = base::open(layout, None)?;
     let records = write_given(&base_layers(&image), threads, progress, format.as_mut())?;
@@ -206,42 +302,13 @@ fn write_given(
     Ok(records.collect())
 }
 
-/// The store layers, and the root layer, on top of the base's.
-fn own_layers(
-    spec: &ImageSpec,
-    graph: &Graph,
-    recorded: &Recorded,
-    available: usize,
-    shared: &Shared,
-    surroundings: &Surroundings,
-) -> Result<Vec<Layer>, AssembleError> {
-    // With one layer for all, the root layer's members follow the store paths in it.
-    let together = available == 1 && !graph.is_empty();
-    let planned = match together {
-        true => layering::plan(graph, &Layering::Single, 1, 0)?,
-        false => layering::plan(graph, &spec.layering, (available - 1).max(1), spec.min_layer_size)?,
-    };
-
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(surroundings.threads).build()?;
-    let every_path: Vec<&String> = planned.iter().flatten().collect();
-    let mut sizes = &pool.install(|| layer::measure(&every_path, shared))?[..];
-
-    let root_tar = surroundings.root.join("layer.tar");
-    if together {
-        // Its members become part of a layer with another digest, so this is checked before.
-        layer::check_file(&root_tar, recorded.layer.digest)?;
+/// What lies below the store layers, in words.
+fn counted(base: usize, explicit: usize) -> String {
+    match (base, explicit) {
+        (base, 0) => format!("fromImage has {base} layers"),
+        (0, explicit) => format!("there are {explicit} explicit layers"),
+        (base, explicit) => format!("fromImage has {base} layers and there are {explicit} explicit ones"),
     }
-    let mut layers = Vec::with_capacity(planned.len() + 1);
-    for paths in planned {
-        let (own, rest) = sizes.split_at(paths.len());
-        sizes = rest;
-        let members = together.then_some((root_tar.as_path(), recorded.layer.members));
-        layers.push(Layer::of_store_paths(paths, own, surroundings.store, shared, members));
-    }
-    if !together {
-        layers.push(Layer::of_tar(&root_tar, recorded.layer.size, recorded.layer.digest));
-    }
-    Ok(layers)
 }
 
 /// The image below, if it is for the same machine.
@@ -261,7 +328,7 @@ fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
 fn base_layers(base: &Opened) -> Vec<Layer> {
     let histories = image::layer_history(&base.config);
     let layers = base.layers.iter().zip(histories).map(|(layer, history)| {
-        let given = Given { encoding: layer.encoding, diff_id: layer.diff_id };
+        let given = Given { encoding: layer.encoding, diff_id: layer.diff_id, checked: false };
         let digest = match (layer.digest, layer.encoding) {
             // A plain blob's digest is its diff ID.
             (None, Encoding::Plain) => Some(layer.diff_id),

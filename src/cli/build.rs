@@ -7,27 +7,28 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Failure;
 use super::progress::Display;
-use crate::assemble::{self, Plan, Surroundings};
+use crate::assemble::{self, Plan, Recipe, Surroundings};
 use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::output::{Archive, Format, LayoutDirectory, OutputError, Place, WholeDirectory, link_layout};
+use crate::output::{
+    Archive, Format, LayoutDirectory, PackedArchive, Packing, Place, WholeDirectory, link_layout,
+    write_script,
+};
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
 use crate::root;
-use crate::spec::{self, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec};
+use crate::spec::{self, Compression, Compressor, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -58,14 +59,14 @@ struct Attributes {
 enum Task {
     /// A root layer with its configuration.
     Root { arguments: Value },
-    /// An explicit layer.
-    Layer { arguments: Value },
     /// A docker-archive of an image in a registry.
     Pull { arguments: Value },
     /// A blob of an image in a registry.
     Blob { arguments: BlobArguments },
     /// A layout of links to blobs.
     Links { name: String, tag: String, manifest: LinkedManifest, blobs: Vec<LinkedBlob> },
+    /// A layer of an image, by itself.
+    Layer { arguments: Value },
     /// An index of images.
     Index { arguments: Value, format: Value, compressor: Option<Value> },
     /// An image on top of a root layer.
@@ -101,7 +102,6 @@ struct LinkedBlob {
 }
 
 pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
-    let cores = arguments.cores;
     let attrs = attributes_file(arguments.attrs)?;
     let fail = |what: String| Failure::Message(format!("{}: {what}", attrs.display()));
     let bytes = fs::read(&attrs).map_err(|e| fail(e.to_string()))?;
@@ -116,43 +116,56 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     };
     let display = Display::new(place == Place::Direct && env::var_os("NIX_LOG_FD").is_some(), interrupted);
     let store = env::var_os("NIX_STORE").map_or_else(|| PathBuf::from("/nix/store"), PathBuf::from);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let now = super::now();
+    let threads = super::threads(arguments.cores);
+    let temporary = env::temp_dir();
+    let packing = |compressor| {
+        let compression = match compressor {
+            Compressor::None => return None,
+            Compressor::Gzip => Compression::Gzip(spec::DEFAULT_GZIP_LEVEL),
+            Compressor::Zstd => Compression::Zstd(spec::DEFAULT_ZSTD_LEVEL),
+        };
+        Some(Packing { compression, temporary: &temporary, threads, progress: &display })
+    };
     match attributes.gantry {
         Task::Root { arguments } => {
             display.phase("root layer");
             let whole = WholeDirectory::create(&out, place)?;
-            let surroundings = root::Surroundings {
-                store: &store,
-                temporary: &env::temp_dir(),
-                cores: super::threads(cores),
-                now,
-                progress: &display,
-            };
+            let (temporary, cores) = (&temporary, threads);
+            let surroundings =
+                root::Surroundings { store: &store, temporary, cores, now, progress: &display };
             root::build(&arguments, &surroundings, whole.working())?;
             whole.finish()?;
-        }
-        Task::Layer { arguments: layer } => {
-            LayerSpec::from_json(&layer)?;
-            return Err(unsupported(&out).into());
         }
         Task::Image { arguments: image, format, compressor, root } => {
             let spec = ImageSpec::from_json(&image)?;
             let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
             let format = spec::Format::from_json(&format)?;
-            let surroundings = Surroundings {
-                root: &root,
-                store: &store,
-                threads: super::threads(cores),
-                now,
-                progress: &display,
-            };
+            let surroundings = Surroundings { store: &store, threads, now, progress: &display };
+
             display.phase("measuring");
-            let result = Plan::new(&spec, attributes.closure, &surroundings).and_then(|plan| {
+            let plan = Plan::new(&spec, &root, attributes.closure, &surroundings).map_err(Failure::from);
+            let result = plan.and_then(|plan| {
                 display.expect(plan.bytes());
-                plan.write(create(format, compressor, &out, place)?)
+                if format == spec::Format::Stream && compressor == Compressor::None {
+                    let recipe = Recipe::new(plan, image, root)?;
+                    let recipe = serde_json::to_vec(&recipe)?;
+                    return Ok(write_script(&out, place, &env::current_exe()?, &recipe)?);
+                }
+                Ok(plan.write(create(format, packing(compressor), &out, place)?)?)
             });
             display.finish();
             result?;
+        }
+        Task::Layer { arguments: layer } => {
+            let spec = LayerSpec::from_json(&layer)?;
+            display.phase("layer");
+            let whole = WholeDirectory::create(&out, place)?;
+            let surroundings = Surroundings { store: &store, threads, now, progress: &display };
+            let result = assemble::write_layer(&spec, attributes.closure, whole.working(), &surroundings);
+            display.finish();
+            result?;
+            whole.finish()?;
         }
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
@@ -165,7 +178,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
-            let result = pull.docker_archive(&out, place, name, &env::temp_dir(), super::threads(cores));
+            let result = pull.docker_archive(&out, place, name, &temporary, threads);
             display.finish();
             result?;
         }
@@ -191,9 +204,9 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         }
         Task::Index { arguments: index, format, compressor } => {
             let spec = IndexSpec::from_json(&index)?;
-            let compressor = Compressor::from_json(compressor.as_ref(), &format)?;
-            let format = create(spec::Format::from_json(&format)?, compressor, &out, place)?;
-            let result = assemble::write_index(&spec, super::threads(cores), &display, format);
+            let packing = packing(Compressor::from_json(compressor.as_ref(), &format)?);
+            let format = create(spec::Format::from_json(&format)?, packing, &out, place)?;
+            let result = assemble::write_index(&spec, threads, &display, format);
             display.finish();
             result?;
         }
@@ -207,21 +220,22 @@ fn client(tls_verify: bool) -> Result<Client, RegistryError> {
 }
 
 /// An image's file or directory, to be written.
-fn create(
+fn create<'p>(
     format: spec::Format,
-    compressor: Compressor,
+    packing: Option<Packing<'p>>,
     out: &Path,
     place: Place,
-) -> Result<Box<dyn Format>, OutputError> {
-    Ok(match (format, compressor) {
-        (spec::Format::Archive, Compressor::None) => Box::new(Archive::create(out, place)?),
-        (spec::Format::Layout, _) => Box::new(LayoutDirectory::create(out, place)?),
-        (spec::Format::Archive | spec::Format::Stream, _) => return Err(unsupported(out)),
+) -> Result<Box<dyn Format + 'p>, Failure> {
+    let refuse = |what: &str| Err(Failure::Message(what.to_owned()));
+    Ok(match (format, packing) {
+        (spec::Format::Archive, None) => Box::new(Archive::create(out, place)?),
+        (spec::Format::Archive, Some(packing)) => Box::new(PackedArchive::create(out, place, packing)?),
+        (spec::Format::Layout, None) => Box::new(LayoutDirectory::create(out, place)?),
+        (spec::Format::Stream, None) => {
+            return refuse("format = \"stream\" is for one image; an index is an archive or a layout");
+        }
+        (_, Some(_)) => return refuse("compressor: only format = \"archive\" is compressed as a whole"),
     })
-}
-
-fn unsupported(out: &Path) -> OutputError {
-    OutputError::Io { path: out.to_path_buf(), source: io::ErrorKind::Unsupported.into() }
 }
 
 /// Where the attributes are: as given, as Nix says, or where Nix puts them. (Nix 2.8 says a path outside

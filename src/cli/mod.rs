@@ -8,6 +8,7 @@ mod progress;
 mod pull;
 mod size;
 mod source;
+mod stream;
 
 use std::any::Any;
 use std::io::Write;
@@ -15,11 +16,13 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 
 use crate::assemble::AssembleError;
 use crate::layer::LayerError;
+use crate::output::OutputError;
 use crate::pull::PullError;
 use crate::root::{self, RootError};
 
@@ -42,6 +45,8 @@ enum Command {
     Prefetch(prefetch::Arguments),
     /// Pull an image from a registry.
     Pull(pull::Arguments),
+    /// Write the archive of an image to standard output: what an image of format = "stream" does.
+    Stream(stream::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
     /// Run a root layer's scripts: what `build` starts, with a task on standard input.
@@ -62,6 +67,10 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
         let any: &dyn Any = &error;
         let interrupted = matches!(any.downcast_ref(), Some(RootError::Interrupted))
             || matches!(any.downcast_ref(), Some(AssembleError::Layer(LayerError::Interrupted)))
+            || matches!(
+                any.downcast_ref(),
+                Some(AssembleError::Output(OutputError::Layer(LayerError::Interrupted)))
+            )
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
@@ -87,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
+        Command::Stream(arguments) => stream::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
         Command::Inside => Ok(()),
     });
@@ -128,6 +138,11 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 /// Threads: as given, as Nix says (0 means all), or one a core.

@@ -1,6 +1,6 @@
 //! The graph of store paths as Nix exports it (`exportReferencesGraph` in `.attrs.json`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -10,6 +10,9 @@ use serde::Deserialize;
 pub struct PathInfo {
     /// The path, absolute.
     pub path: String,
+    /// The digest of its NAR, as Nix writes it; not in graphs that are written by hand.
+    #[serde(rename = "narHash")]
+    pub nar_hash: Option<String>,
     /// The size of its NAR, in bytes.
     #[serde(rename = "narSize")]
     pub nar_size: u64,
@@ -51,7 +54,8 @@ pub enum GraphError {
 impl Graph {
     /// The graph of `infos`, less the paths in `without` and all references to them.
     pub fn new(infos: Vec<PathInfo>, without: &[&Path]) -> Result<Graph, GraphError> {
-        let excluded = |path: &str| without.iter().any(|w| *w == Path::new(path));
+        let without: HashSet<&Path> = without.iter().copied().collect();
+        let excluded = |path: &str| without.contains(Path::new(path));
         let mut paths: Vec<PathInfo> = infos.into_iter().filter(|info| !excluded(&info.path)).collect();
         paths.sort_by(|a, b| a.path.cmp(&b.path));
         paths.dedup_by(|a, b| a.path == b.path);

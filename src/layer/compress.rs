@@ -6,7 +6,6 @@
 //! buffers goes round, so memory does not grow with layers or with the time that one chunk takes.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -194,6 +193,7 @@ fn collect(
     sink: &mut dyn BlobSink,
 ) -> Result<Vec<Blob>, LayerError> {
     let mut blobs = Vec::with_capacity(layers);
+    let in_order = sink.in_order();
     let mut early = BTreeMap::new();
     let mut next = 0;
     let mut open = None;
@@ -207,8 +207,10 @@ fn collect(
                 None => open.insert((sink.open(None)?, Hasher::new(), 0)),
             };
             hasher.update(&chunk.packed);
-            let at = slot.offset + *size;
-            slot.file.write_all_at(&chunk.packed, at).map_err(|e| LayerError::io(&slot.path, e))?;
+            match in_order {
+                true => slot.append(&chunk.packed)?,
+                false => slot.write(&chunk.packed, *size)?,
+            }
             *size += chunk.packed.len() as u64;
             if let Some(diff_id) = chunk.diff_id
                 && let Some((slot, hasher, size)) = open.take()

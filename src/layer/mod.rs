@@ -7,10 +7,12 @@
 mod compress;
 pub mod decompress;
 mod extent;
+mod in_order;
 mod plain;
 mod plan;
 mod progress;
 mod reader;
+mod recorded;
 pub mod tar;
 pub mod walk;
 mod write;
@@ -20,7 +22,8 @@ pub use plain::check_file;
 pub use plan::{Encoding, Given, Layer, Piece, measure};
 pub use progress::{Progress, Silent};
 pub use reader::LayerReader;
-pub use write::{Blob, BlobSink, Slot, codec, write_layers};
+pub use recorded::{RecordedBlob, RecordedLayer, RecordedPath};
+pub use write::{Blob, BlobSink, Slot, codec, compress_file, distinct, write_layers};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,6 +84,26 @@ pub enum LayerError {
         found: &'static str,
         /// By its media type.
         expected: &'static str,
+    },
+    /// `layer.json` is not what this version writes.
+    #[error("{}: {what}; it was made by another version of gantry", path.display())]
+    Recorded {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A layer is made again, and is not what it was.
+    #[error(
+        "the layer of {content} is {found} now, and was {expected} when the image was built: the store has changed since; `nix-store --verify --check-contents` finds where"
+    )]
+    Other {
+        /// What the layer holds.
+        content: String,
+        /// What its bytes give.
+        found: Digest,
+        /// What was recorded.
+        expected: Digest,
     },
     /// A compressor failed.
     #[error("{codec}: {message}")]

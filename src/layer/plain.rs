@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -87,7 +86,7 @@ fn copy(
 ) -> Result<Digest, LayerError> {
     let mut reader = LayerReader::new(layer, shared);
     let mut hasher = Hasher::new();
-    let mut at = slot.offset;
+    let mut at = 0;
     loop {
         if stop() {
             return Err(LayerError::Interrupted);
@@ -98,7 +97,7 @@ fn copy(
             return Ok(hasher.finish());
         }
         hasher.update(&buffer[..n]);
-        slot.file.write_all_at(&buffer[..n], at).map_err(|e| LayerError::io(&slot.path, e))?;
+        slot.write(&buffer[..n], at)?;
         at += n as u64;
         progress.bytes(n as u64);
     }
@@ -126,8 +125,8 @@ pub fn check_file(path: &Path, expected: Digest) -> Result<(), LayerError> {
 /// unpacks the image would find out late.
 fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> Result<(), LayerError> {
     let (Some(given), [Piece::Extent(extent)]) = (layer.given, &layer.pieces[..]) else { return Ok(()) };
-    if given.encoding == Encoding::Plain {
-        return Ok(()); // its digest is its diff ID, and is compared by the caller
+    if given.checked || given.encoding == Encoding::Plain {
+        return Ok(()); // a plain one's digest is its diff ID, and is compared by the caller
     }
     let io = |e| LayerError::io(&extent.path, e);
     let mut tar = Decompressor::new(extent.reader()).map_err(io)?;

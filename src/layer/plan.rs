@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::LayerError;
 use super::extent::Extent;
@@ -33,10 +34,14 @@ pub struct Given {
     pub encoding: Encoding,
     /// The digest of its uncompressed tar.
     pub diff_id: Digest,
+    /// Whether digest and diff ID were found by us when the blob was made: such a blob is not decompressed
+    /// to look, and may be linked to.
+    pub checked: bool,
 }
 
 /// How a blob's bytes stand for a tar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// They are the tar.
     Plain,
@@ -91,14 +96,26 @@ impl Layer {
         }
     }
 
-    /// Whether both are the same bytes of the same file, by their place: what is said of them is not known to
-    /// be true yet.
+    /// Whether one blob serves for both: they are the same bytes of the same file, or have the same recorded
+    /// digest, which whoever writes the one checks.
     pub(super) fn is_same_blob(&self, other: &Layer) -> bool {
         match (&self.pieces[..], &other.pieces[..]) {
             ([Piece::Extent(a)], [Piece::Extent(b)]) => {
-                (a.offset, a.size, &a.path) == (b.offset, b.size, &b.path) && self.given == other.given
+                let place = (a.offset, &a.path) == (b.offset, &b.path);
+                let digest = self.recorded.is_some() && self.recorded == other.recorded;
+                let given = |layer: &Layer| layer.given.map(|given| (given.encoding, given.diff_id));
+                a.size == b.size && (place || digest) && given(self) == given(other)
             }
             _ => false,
+        }
+    }
+
+    /// What is in it, for messages.
+    pub fn content(&self) -> String {
+        match &self.paths[..] {
+            [] => self.file().display().to_string(),
+            [only] => only.clone(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         }
     }
 

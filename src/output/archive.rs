@@ -17,67 +17,84 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Format, OCI_LAYOUT, OutputError, Place, WholeFile, layer_error};
+use super::members::Members;
+use super::{Format, OutputError, Place, WholeFile, layer_error};
 use crate::digest::Digest;
-use crate::image::{Documents, blob_path};
-use crate::layer::tar::{self, BLOCK, Entry, Kind, Shared};
+use crate::image::Documents;
+use crate::layer::tar::{self, BLOCK};
 use crate::layer::{BlobSink, LayerError, Slot};
-use crate::spec::Owner;
 
 /// An archive being written.
 pub struct Archive {
     whole: WholeFile,
-    file: Arc<File>,
-    path: PathBuf,
-    /// Where the next member begins.
-    end: u64,
-    members: Shared,
-    written: Vec<Digest>,
+    file: ArchiveFile,
 }
 
 impl Archive {
     /// An archive for `path`, which must not exist.
     pub fn create(path: &Path, place: Place) -> Result<Archive, OutputError> {
         let whole = WholeFile::create(path, place)?;
-        let file = Arc::new(whole.file().try_clone().map_err(|e| OutputError::io(path, e))?);
-        let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
-        let members = Shared { mtime: 1, owner };
-        let mut archive =
-            Archive { whole, file, path: path.to_path_buf(), end: 0, members, written: Vec::new() };
-        for name in ["blobs/", "blobs/sha256/"] {
-            archive.header(archive.end, name, 0o755, Kind::Directory)?;
-            archive.end += BLOCK;
-        }
+        let file = whole.file().try_clone().map_err(|e| OutputError::io(path, e))?;
+        Ok(Archive { file: ArchiveFile::new(file, path)?, whole })
+    }
+}
+
+impl BlobSink for Archive {
+    fn open(&mut self, size: Option<u64>) -> Result<Slot, LayerError> {
+        self.file.open(size)
+    }
+
+    fn close(&mut self, slot: Slot, digest: Digest, size: u64) -> Result<(), LayerError> {
+        self.file.close(slot, digest, size)
+    }
+}
+
+impl Format for Archive {
+    fn finish(mut self: Box<Self>, documents: &Documents) -> Result<(), OutputError> {
+        self.file.end(documents)?;
+        self.whole.finish()
+    }
+}
+
+/// An open file that becomes an archive.
+pub(super) struct ArchiveFile {
+    pub(super) file: Arc<File>,
+    path: PathBuf,
+    /// Where the next member begins.
+    end: u64,
+    members: Members,
+}
+
+impl ArchiveFile {
+    /// An archive in `file`, which is empty, and which messages call `path`.
+    pub(super) fn new(file: File, path: &Path) -> Result<ArchiveFile, OutputError> {
+        let members = Members::new();
+        let mut archive = ArchiveFile { file: Arc::new(file), path: path.into(), end: 0, members };
+        let directories = archive.members.directories();
+        archive.write(&directories, 0)?;
+        archive.end = directories.len() as u64;
         Ok(archive)
+    }
+
+    /// Adds the documents and the end; the archive's size.
+    pub(super) fn end(&mut self, documents: &Documents) -> Result<u64, OutputError> {
+        for (name, bytes) in self.members.documents(documents) {
+            let size = bytes.len() as u64;
+            self.write(&self.members.file(&name, size), self.end)?;
+            self.write(bytes, self.end + BLOCK)?;
+            self.end += BLOCK + size + tar::padding(size);
+        }
+        let end = self.end + tar::end_of_archive(self.end);
+        self.file.set_len(end).map_err(|e| OutputError::io(&self.path, e))?;
+        Ok(end)
     }
 
     fn write(&self, bytes: &[u8], at: u64) -> Result<(), OutputError> {
         self.file.write_all_at(bytes, at).map_err(|e| OutputError::io(&self.path, e))
     }
-
-    /// Writes the header of the member that begins at `at`.
-    fn header(&self, at: u64, name: &str, mode: u32, kind: Kind) -> Result<(), OutputError> {
-        self.write(&self.members.one_block(&Entry { name: name.as_bytes(), mode, kind }), at)
-    }
-
-    fn member(&mut self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
-        let size = bytes.len() as u64;
-        self.header(self.end, name, 0o644, Kind::File(size))?;
-        self.write(bytes, self.end + BLOCK)?;
-        self.end += BLOCK + size + tar::padding(size);
-        Ok(())
-    }
-
-    fn blob(&mut self, digest: Digest, bytes: &[u8]) -> Result<(), OutputError> {
-        if self.written.contains(&digest) {
-            return Ok(());
-        }
-        self.written.push(digest);
-        self.member(&blob_path(digest), bytes)
-    }
 }
 
-impl BlobSink for Archive {
+impl BlobSink for ArchiveFile {
     fn open(&mut self, size: Option<u64>) -> Result<Slot, LayerError> {
         let slot = Slot { file: self.file.clone(), offset: self.end + BLOCK, path: self.path.clone() };
         if let Some(size) = size {
@@ -87,29 +104,9 @@ impl BlobSink for Archive {
     }
 
     fn close(&mut self, slot: Slot, digest: Digest, size: u64) -> Result<(), LayerError> {
-        // Two files of a docker-archive may have the same bytes, which is known too late: the second copy
-        // keeps its place under a name that nobody looks for.
-        let name = match self.written.contains(&digest) {
-            false => blob_path(digest),
-            true => format!("blobs/duplicate-{}", self.written.len()),
-        };
-        self.header(slot.offset - BLOCK, &name, 0o644, Kind::File(size)).map_err(layer_error)?;
+        let name = self.members.layer(digest);
+        self.write(&self.members.file(&name, size), slot.offset - BLOCK).map_err(layer_error)?;
         self.end = self.end.max(slot.offset + size + tar::padding(size));
-        self.written.push(digest);
         Ok(())
-    }
-}
-
-impl Format for Archive {
-    fn finish(mut self: Box<Self>, documents: &Documents) -> Result<(), OutputError> {
-        for document in &documents.blobs {
-            self.blob(document.digest, &document.bytes)?;
-        }
-        self.member("index.json", &documents.index)?;
-        self.member("manifest.json", &documents.docker_manifest)?;
-        self.member("oci-layout", OCI_LAYOUT)?;
-        let end = self.end + tar::end_of_archive(self.end);
-        self.file.set_len(end).map_err(|e| OutputError::io(&self.path, e))?;
-        self.whole.finish()
     }
 }

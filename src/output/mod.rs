@@ -2,17 +2,26 @@
 //! the documents that name them.
 
 mod archive;
+mod blob;
 pub mod docker_archive;
 mod layout;
 mod links;
+mod members;
+mod packed;
+mod script;
+mod streamed;
 mod whole;
 
 use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
+pub use blob::BlobFile;
 pub use docker_archive::DockerArchive;
 pub use layout::LayoutDirectory;
 pub use links::{LinksError, link_layout};
+pub use packed::{PackedArchive, Packing};
+pub use script::{recipe_of_script, write_script};
+pub use streamed::{Expected, Nowhere, StreamedArchive};
 pub use whole::{Place, WholeDirectory, WholeFile};
 
 use crate::image::Documents;
@@ -38,6 +47,17 @@ pub enum OutputError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The kernel would not start the executable.
+    #[error("{} stream: {why}", interpreter.display())]
+    Interpreter {
+        /// What it would be started with.
+        interpreter: PathBuf,
+        /// Why it would not.
+        why: &'static str,
+    },
+    /// An archive could not be compressed.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
 }
 
 impl OutputError {
@@ -54,5 +74,9 @@ fn layer_error(error: OutputError) -> LayerError {
     match error {
         OutputError::Exists(path) => LayerError::io(path, std::io::ErrorKind::AlreadyExists),
         OutputError::Io { path, source } => LayerError::io(path, source),
+        OutputError::Interpreter { interpreter, why } => {
+            LayerError::io(interpreter, std::io::Error::other(why))
+        }
+        OutputError::Layer(error) => error,
     }
 }

@@ -46,8 +46,17 @@ impl WholeFile {
 
     /// The file is complete: it is at its path, with mode 0644.
     pub fn finish(self) -> Result<(), OutputError> {
+        self.finish_with(0o644)
+    }
+
+    /// The file is complete: it is at its path, with mode 0755.
+    pub fn finish_executable(self) -> Result<(), OutputError> {
+        self.finish_with(0o755)
+    }
+
+    fn finish_with(self, mode: u32) -> Result<(), OutputError> {
         let error = |e| OutputError::io(&self.path, e);
-        self.file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(error)?;
+        self.file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(error)?;
         let kept = match self.place {
             Place::Direct => self.file.keep().map(|_| ()).map_err(|e| e.error),
             Place::Beside => self.file.persist_noclobber(&self.path).map(|_| ()).map_err(|e| e.error),

@@ -93,7 +93,7 @@ pub(super) fn of_one_image() -> impl Iterator<Item = &'static str> {
 }
 
 impl RootSpec {
-    /// Reads the attributes of [`ROOT`], all of them optional.
+    /// Reads what concerns the root layer, by the names of the arguments, all of them optional.
     ///
     /// # Errors
     ///
@@ -118,7 +118,8 @@ impl RootSpec {
 }
 
 impl LayerSpec {
-    /// Reads `paths`, which is required, and the other attributes of [`LAYER`].
+    /// Reads `paths`, which is required, and `below fromImage mtime uid gid uname gname compression
+    /// compressionLevel`.
     ///
     /// # Errors
     ///
@@ -137,7 +138,8 @@ impl LayerSpec {
 }
 
 impl ImageSpec {
-    /// Reads `name tag architecture`, which are required, and the other attributes of [`IMAGE`].
+    /// Reads `name tag architecture`, which are required, and what else concerns the image as a whole, by
+    /// the names of the arguments; `layers` are what their derivations made.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ pub use image::{Image, Layer, Member, look, look_at_others, tree};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
-pub use programs::{Registry, docker_less_run, unpack};
+pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where

@@ -15,6 +15,21 @@ pub fn unpack(image: &str, into: &Path) -> PathBuf {
     into.join("rootfs")
 }
 
+/// The names that `podman load` finds in an archive, or in what an executable writes.
+#[track_caller]
+pub fn podman_load(archive: &Path) -> Vec<String> {
+    let folder = Folder::new();
+    // Inside a container and on a tmpfs: no overlay, no cgroups, no runtime.
+    let script = r#"podman() { command podman --root "$0/root" --runroot "$0/run" --storage-driver vfs \
+            --cgroup-manager cgroupfs --runtime crun "$@"; }
+        if [ -x "$1" ]; then "$1" | podman load --quiet; else podman load --quiet --input "$1"; fi"#;
+    let loaded = run(Command::new("sh").args(["-euc", script]).arg(folder.path()).arg(archive)).ok();
+    let lines = loaded.lines().map(|line| line.trim_start_matches("Loaded image: ").to_string());
+    let mut names: Vec<String> = lines.collect();
+    names.sort();
+    names
+}
+
 /// Runs a command in an unpacked root file system, in namespaces of its own.
 pub fn docker_less_run(root: &Path, command: &[&str]) -> Ran {
     let script = r#"mount -t proc proc "$0/proc" 2>/dev/null || true

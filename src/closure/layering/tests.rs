@@ -12,6 +12,7 @@ use crate::spec::{Operation, SplitPath};
 fn info(path: &str, nar_size: u64, references: &[&str]) -> PathInfo {
     PathInfo {
         path: path.to_owned(),
+        nar_hash: None,
         nar_size,
         references: references.iter().map(|&r| r.to_owned()).collect(),
     }
@@ -33,7 +34,7 @@ fn closures() -> impl Strategy<Value = Vec<PathInfo>> {
                 _ => references.into_iter().map(reference).collect(),
             };
             let path = format!("/nix/store/{:03}-n{}", 977 * number % 1000, number % 7);
-            infos.push(PathInfo { path, nar_size, references });
+            infos.push(PathInfo { path, nar_hash: None, nar_size, references });
         }
         infos
     })
