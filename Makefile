@@ -51,12 +51,12 @@ lint:
 	cargo clippy --no-default-features --all-targets -- -D warnings
 	tests/support/build-plugin --clippy $(NIX_HEADERS)
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format --check nix/*.nix flake.nix
+	tests/support/nix-format --check nix/*.nix tests/docker-tools/*.nix flake.nix
 
 format:
 	cargo fmt
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format nix/*.nix flake.nix
+	tests/support/nix-format nix/*.nix tests/docker-tools/*.nix flake.nix
 
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)

@@ -4,25 +4,64 @@
 #
 # `gantry` is the package, with bin/gantry in it. Wrong arguments are found by the builder instead of the
 # evaluator: in the same words, without the position in your file. Unknown ones never get there, so they
-# are found here.
+# are found here. Nothing here can ask a registry, so pullImage needs a hash.
 { gantry }:
 let
-  accepted = import ./arguments.nix;
-  validate =
-    _: arguments:
+  # Knows names, not values; `names` that are not to be looked into are none of its business.
+  check =
+    function: accepted: names: arguments:
     let
       unknown = builtins.filter (name: !builtins.elem name accepted) (builtins.attrNames arguments);
     in
     if unknown == [ ] then
       arguments
     else
-      throw "builtins.ociImage: ${builtins.head unknown}: unknown argument, accepted: ${builtins.concatStringsSep ", " accepted}";
-in
-{
-  ociImage = import ./oci-image.nix {
-    inherit validate;
+      throw "builtins.${function}: ${builtins.head unknown}: unknown argument, accepted: ${builtins.concatStringsSep ", " accepted}";
+
+  prim = {
     builder = "${gantry}/bin/gantry";
     platformOf = import ./platforms.nix;
     inherit (gantry) system version;
   };
+
+  # What is asked of a registry while evaluating.
+  needsPlugin =
+    _:
+    throw ''
+      builtins.pullImage: without the plugin nothing can ask a registry while evaluating, so imageDigest and hash are both required; `gantry prefetch --hash REFERENCE` prints them:
+        imageDigest = "sha256:..."; hash = "sha256-...";'';
+in
+{
+  ociImage = import ./oci-image.nix (
+    prim // { validate = check "ociImage" (import ./arguments.nix); }
+  );
+
+  pullImage = import ./pull-image.nix (
+    prim
+    // {
+      validate = check "pullImage" [
+        "imageName"
+        "imageDigest"
+        "tag"
+        "os"
+        "arch"
+        "variant"
+        "finalImageName"
+        "finalImageTag"
+        "tlsVerify"
+        "name"
+        "hash"
+        "sha256"
+        "outputHash"
+        "outputHashAlgo"
+        "system"
+        "meta"
+        "passthru"
+      ];
+      pure = false;
+      fetch = needsPlugin;
+      request = needsPlugin;
+      fail = message: throw message;
+    }
+  );
 }

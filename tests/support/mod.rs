@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod builder;
+mod container;
 mod image;
 mod made;
 mod nix;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use builder::{Store, ask, from_bytes, listing};
+pub use container::Container;
 pub use image::{Image, Layer, Member, look, look_at_others, tree};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
