@@ -178,7 +178,15 @@ fn a_store_that_has_changed_is_an_error() {
         assert!(error.contains("change"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
-    // Its configuration counts as well.
+    // So do explicit layers, which are not read while building.
+    let store = Store::new();
+    let explicit = explicit_layer(&store, "none");
+    let size = fs::metadata(explicit.join("blob")).expect("a blob").len();
+    fs::write(explicit.join("blob"), vec![0; usize::try_from(size).expect("small")]).expect("a file");
+    let stream = build(&store, "stream", &json!({ "layers": [explicit] }));
+    let error = said(&stream, &[]).err();
+    assert!(error.contains(store.path("explicit").to_str().expect("UTF-8")), "{error}");
+    // The configuration counts as well.
     let store = Store::new();
     let stream = build(&store, "stream", &json!({}));
     let root = store.empty_root().join("root.json");

@@ -97,7 +97,7 @@ pub enum LayerError {
     #[error(
         "the layer of {content} is {found} now, and was {expected} when the image was built: the store has changed since; `nix-store --verify --check-contents` finds where"
     )]
-    Other {
+    Differs {
         /// What the layer holds.
         content: String,
         /// What its bytes give.
