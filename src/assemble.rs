@@ -175,6 +175,8 @@ impl<'s> Plan<'s> {
         let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
         let below = Below::read(spec)?;
 
+        // A closure is also exported to be described in a Nix database.
+        let closure = if spec.include_store_paths { closure } else { Vec::new() };
         // What lies below is not shipped again.
         let mut without: Vec<&Path> = vec![&top.root];
         without.extend(spec.layers.iter().map(PathBuf::as_path));
@@ -341,10 +343,9 @@ fn write_given(
 
 /// What lies below the store layers, in words.
 fn counted(base: usize, explicit: usize) -> String {
-    match (base, explicit) {
-        (base, 0) => format!("fromImage has {base} layers"),
-        (0, explicit) => format!("there are {explicit} explicit layers"),
-        (base, explicit) => format!("fromImage has {base} layers and there are {explicit} explicit ones"),
+    match explicit {
+        0 => format!("fromImage has {base} layers"),
+        _ => format!("fromImage has {base} layers and there are {explicit} explicit ones"),
     }
 }
 

@@ -182,10 +182,12 @@ fn all_layers_count() {
         assert_eq!(image.layers.len(), layers, "{most}");
         assert_eq!(image.paths().len(), 4);
     }
-    let arguments = json!({ "layers": [lower, upper], "maxLayers": 2 });
+    let base = image(&store, "layout", &[], json!({}));
+    let arguments = json!({ "layers": [lower, upper], "fromImage": base, "maxLayers": 3 });
     let attributes = store.image("archive", &store.empty_root(), &four, arguments);
     let error = run(&mut store.build(&attributes, &store.folder().join("too-many"))).err();
-    let expected = "there are 2 explicit layers, and maxLayers is 2: at least 3 are needed";
+    let expected =
+        "fromImage has 1 layers and there are 2 explicit ones, and maxLayers is 3: at least 4 are needed";
     assert!(error.contains(expected), "{error}");
 }
 
@@ -224,6 +226,15 @@ fn an_image_has_what_its_layers_need() {
     let error = run(&mut store.build(&attributes, &store.folder().join("refused"))).err();
     let expected = format!("{} needs {}, which is in no layer", runtime.display(), libc.display());
     assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+fn a_closure_that_is_exported_to_be_described_is_not_shipped() {
+    let store = Store::new();
+    let [libc, ..] = three(&store);
+    let image = look(&image(&store, "archive", &[&libc], json!({ "includeStorePaths": false })));
+    assert_eq!(image.layers.len(), 1);
+    assert_eq!(image.paths().len(), 0);
 }
 
 #[test]

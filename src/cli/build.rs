@@ -168,7 +168,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let plan = Plan::new(&spec, &top, attributes.closure, &surroundings).map_err(Failure::from);
             let result = plan.and_then(|plan| {
                 display.expect(plan.bytes());
-                if format == spec::Format::Stream && compressor == Compressor::None {
+                if format == spec::Format::Stream {
                     let recipe = Recipe::new(plan, image, top)?;
                     let recipe = serde_json::to_vec(&recipe)?;
                     return Ok(write_script(&out, place, &env::current_exe()?, &recipe)?);
@@ -255,14 +255,13 @@ fn create<'p>(
     out: &Path,
     place: Place,
 ) -> Result<Box<dyn Format + 'p>, Failure> {
-    let refuse = |what: &str| Err(Failure::Message(what.to_owned()));
-    Ok(match (format, packing) {
-        (spec::Format::Archive, packing) => archive(out, place, packing)?,
-        (spec::Format::Layout, None) => Box::new(LayoutDirectory::create(out, place)?),
-        (spec::Format::Stream, None) => {
-            return refuse("format = \"stream\" is for one image; an index is an archive or a layout");
+    Ok(match format {
+        spec::Format::Archive => archive(out, place, packing)?,
+        spec::Format::Layout => Box::new(LayoutDirectory::create(out, place)?),
+        spec::Format::Stream => {
+            let what = "format = \"stream\" is for one image; an index is an archive or a layout";
+            return Err(Failure::Message(what.to_owned()));
         }
-        (_, Some(_)) => return refuse("compressor: only format = \"archive\" is compressed as a whole"),
     })
 }
 
