@@ -51,6 +51,15 @@ let
       pathOf = image: if image == null then null else "${image}";
       fromImage = pathOf (arguments.fromImage or null);
 
+      imagePlatform = {
+        inherit (platform) architecture;
+        os = arguments.os or "linux";
+        variant = arguments.variant or (platform.variant or null);
+      };
+
+      # What is read of the image below, for those that need it: of several images, one.
+      below = if fromImage == null then { } else { inherit fromImage; } // imagePlatform;
+
       users = arguments.users or { };
       runAsRoot = arguments.runAsRoot or null;
 
@@ -68,11 +77,11 @@ let
         shell = pathOf (arguments.shell or null);
         path = map pathOf (listOf (arguments.path or [ ]));
         inherit includeNixDB;
-        # Only these two read the image below: without them, another one needs no other root layer.
-        fromImage = if runAsRoot != null || users != { } then fromImage else null;
         config = arguments.config or { };
         inherit mtime;
-      };
+      }
+      # Only these two read the image below: without them, another one needs no other root layer.
+      // (if runAsRoot != null || users != { } then below else { });
 
       compression = {
         compression = arguments.compression or "none";
@@ -92,8 +101,8 @@ let
               name = "${baseName}-layer-${toString i}";
               gantry = {
                 kind = "layer";
-                arguments = owner // compression // {
-                  inherit paths fromImage mtime;
+                arguments = owner // compression // below // {
+                  inherit paths mtime;
                   below = map pathOf (builtins.genList (builtins.elemAt layers) i);
                 };
               };
@@ -104,11 +113,8 @@ let
         )
         (builtins.length layerPaths);
 
-      imageArguments = owner // compression // {
+      imageArguments = owner // compression // imagePlatform // {
         name = imageName;
-        inherit (platform) architecture;
-        os = arguments.os or "linux";
-        variant = arguments.variant or (platform.variant or null);
         created = arguments.created or "1970-01-01T00:00:01Z";
         inherit mtime includeStorePaths;
         layers = map pathOf layers;
@@ -177,7 +183,7 @@ let
           gantry = {
             kind = "database";
             root = "${root}";
-            arguments = { inherit fromImage mtime; };
+            arguments = below // { inherit mtime; };
           };
           exportReferencesGraph.closure = [ "${root}" ] ++ builtins.concatLists layerPaths;
         }

@@ -29,8 +29,12 @@ pub fn write_layer(
         }
     }
     let mut below = Vec::new();
-    if let Some(path) = &spec.from_image {
-        below.extend(base_layers(&base::open(path, None)?).into_iter().flat_map(|layer| layer.paths));
+    if let Some(base) = &spec.from_image {
+        below.extend(
+            base_layers(&base::open(&base.path, base.platform.as_ref())?)
+                .into_iter()
+                .flat_map(|layer| layer.paths),
+        );
     }
     for layer in &spec.below {
         below.extend(RecordedLayer::read(layer)?.paths.into_iter().map(|path| path.path));

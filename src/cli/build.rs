@@ -148,7 +148,10 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let spec = DatabaseSpec::from_json(&database)?;
             display.phase("Nix database");
             let image = match &spec.from_image {
-                Some(path) => Some(filesystem::read(&base::open(path, None)?, &display)?),
+                Some(below) => {
+                    let image = base::open(&below.path, below.platform.as_ref())?;
+                    Some(filesystem::read(&image, &display)?)
+                }
                 None => None,
             };
             let time = spec.mtime.seconds(now);

@@ -28,7 +28,7 @@ use crate::base::filesystem;
 use crate::base::{self, BaseError};
 use crate::layer::Progress;
 use crate::layer::tar::Shared;
-use crate::spec::{ArgumentError, RootSpec};
+use crate::spec::{ArgumentError, Base, RootSpec};
 use merged::Way;
 use tree::{Directory, InTheWay, Node};
 use write::Defaults;
@@ -115,8 +115,8 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     let mut work = None;
     let mut tree = match spec.commands {
         None => {
-            let image = spec.from_image.as_deref().filter(|_| !spec.users.is_empty());
-            let image = image.map(|path| filesystem::read(&base::open(path, None)?, progress)).transpose()?;
+            let image = spec.from_image.as_ref().filter(|_| !spec.users.is_empty());
+            let image = image.map(|base| files_of(base, progress)).transpose()?;
             plain_tree(&spec, store, image.as_ref())?
         }
         Some(_) => {
@@ -148,6 +148,11 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     };
     recorded.write(out)?;
     Ok(recorded)
+}
+
+/// The files of the image below.
+fn files_of(below: &Base, progress: &dyn Progress) -> Result<filesystem::Directory, BaseError> {
+    filesystem::read(&base::open(&below.path, below.platform.as_ref())?, progress)
 }
 
 /// The root layer without what scripts and `perms` do to it, on top of `image`.

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
-    ArgumentError, Compression, DatabaseSpec, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering, Owner,
-    Platform, RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers, owner,
-    permissions, platform, reference, sources, time, users,
+    ArgumentError, Base, Compression, DatabaseSpec, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering,
+    Owner, Platform, RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers,
+    owner, permissions, platform, reference, sources, time, users,
 };
 
 /// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
@@ -36,6 +36,9 @@ const ROOT: &[&str] = &[
     "path",
     "includeNixDB",
     "fromImage",
+    "architecture",
+    "os",
+    "variant",
     "config",
     "mtime",
     "uid",
@@ -49,6 +52,9 @@ const LAYER: &[&str] = &[
     "paths",
     "below",
     "fromImage",
+    "architecture",
+    "os",
+    "variant",
     "mtime",
     "uid",
     "gid",
@@ -59,7 +65,7 @@ const LAYER: &[&str] = &[
 ];
 
 /// What the derivation of a Nix database carries.
-const DATABASE: &[&str] = &["fromImage", "mtime"];
+const DATABASE: &[&str] = &["fromImage", "architecture", "os", "variant", "mtime"];
 
 /// What the derivation of an image carries.
 const IMAGE: &[&str] = &[
@@ -111,7 +117,7 @@ impl RootSpec {
             perms: attributes.read_or("perms", Vec::new(), permissions::perms)?,
             commands: commands::carried(attributes.0)?,
             include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
-            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
+            from_image: attributes.base()?,
             config: attributes.read_or("config", Map::new(), config::config)?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
@@ -120,8 +126,8 @@ impl RootSpec {
 }
 
 impl LayerSpec {
-    /// Reads `paths`, which is required, and `below fromImage mtime uid gid uname gname compression
-    /// compressionLevel`.
+    /// Reads `paths`, which is required, and `below fromImage architecture os variant mtime uid gid uname
+    /// gname compression compressionLevel`.
     ///
     /// # Errors
     ///
@@ -131,7 +137,7 @@ impl LayerSpec {
         Ok(LayerSpec {
             paths: attributes.read("paths", sources::absolute_list)?,
             below: attributes.read_or("below", Vec::new(), sources::absolute_list)?,
-            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
+            from_image: attributes.base()?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
             compression: attributes.compression()?,
@@ -140,7 +146,7 @@ impl LayerSpec {
 }
 
 impl DatabaseSpec {
-    /// Reads `fromImage` and `mtime`, both of them optional.
+    /// Reads `fromImage`, with `architecture os variant`, and `mtime`, all of them optional.
     ///
     /// # Errors
     ///
@@ -148,7 +154,7 @@ impl DatabaseSpec {
     pub fn from_json(value: &Value) -> Result<DatabaseSpec, ArgumentError> {
         let attributes = Attributes::of(value, DATABASE)?;
         Ok(DatabaseSpec {
-            from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,
+            from_image: attributes.base()?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
         })
     }
@@ -166,11 +172,7 @@ impl ImageSpec {
         Ok(ImageSpec {
             name: attributes.read("name", reference::name)?,
             tag: attributes.read("tag", reference::given_tag)?,
-            platform: Platform {
-                architecture: attributes.read("architecture", platform::architecture)?,
-                os: attributes.read_or("os", "linux".to_owned(), platform::os)?,
-                variant: attributes.read_or("variant", None, platform::variant)?,
-            },
+            platform: attributes.platform()?,
             created: attributes.read_or("created", DEFAULT_TIME, time::created)?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
@@ -247,6 +249,21 @@ impl<'v> Attributes<'v> {
             uname: self.read_or("uname", "root".to_owned(), owner::name)?,
             gname: self.read_or("gname", "root".to_owned(), owner::name)?,
         })
+    }
+
+    fn platform(&self) -> Result<Platform, ArgumentError> {
+        Ok(Platform {
+            architecture: self.read("architecture", platform::architecture)?,
+            os: self.read_or("os", "linux".to_owned(), platform::os)?,
+            variant: self.read_or("variant", None, platform::variant)?,
+        })
+    }
+
+    /// `fromImage`, for the platform that is named beside it.
+    fn base(&self) -> Result<Option<Base>, ArgumentError> {
+        let Some(path) = self.read_or("fromImage", None, sources::absolute_or_null)? else { return Ok(None) };
+        let platform = self.0.contains_key("architecture").then(|| self.platform()).transpose()?;
+        Ok(Some(Base { path, platform }))
     }
 
     fn compression(&self) -> Result<Compression, ArgumentError> {
@@ -351,7 +368,7 @@ mod tests {
                     path: vec!["/nix/store/c".into()],
                 }),
                 include_nix_db: true,
-                from_image: Some("/nix/store/i".into()),
+                from_image: Some(Base { path: "/nix/store/i".into(), platform: None }),
                 config: Map::from_iter([("Cmd".to_owned(), json!(["x"]))]),
                 mtime: Timestamp::Now,
                 owner: owner.clone(),
@@ -396,7 +413,7 @@ mod tests {
             Ok(LayerSpec {
                 paths: vec!["/nix/store/a".into()],
                 below: vec!["/nix/store/0".into()],
-                from_image: Some("/nix/store/b".into()),
+                from_image: Some(Base { path: "/nix/store/b".into(), platform: None }),
                 mtime: Timestamp::At(7),
                 owner,
                 compression: Compression::Gzip(9),

@@ -63,7 +63,7 @@ pub struct RootSpec {
     /// Whether the image gets a Nix database.
     pub include_nix_db: bool,
     /// The image below, where something here depends on it.
-    pub from_image: Option<PathBuf>,
+    pub from_image: Option<Base>,
     /// The image configuration's `config` object, checked, without its `null`s.
     pub config: Map<String, Value>,
     /// Modification time of everything in the root layer.
@@ -153,6 +153,15 @@ pub struct Commands {
     pub path: Vec<PathBuf>,
 }
 
+/// An image below others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// An OCI layout, an archive, a docker-archive.
+    pub path: PathBuf,
+    /// Which of its images is meant, if it has several.
+    pub platform: Option<Platform>,
+}
+
 /// What determines a layer of its own: one element of `layers`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerSpec {
@@ -161,7 +170,7 @@ pub struct LayerSpec {
     /// The layers below it, as their derivations made them.
     pub below: Vec<PathBuf>,
     /// The image below them.
-    pub from_image: Option<PathBuf>,
+    pub from_image: Option<Base>,
     /// Modification time of everything in it.
     pub mtime: Timestamp,
     /// Owner of everything in it.
@@ -174,7 +183,7 @@ pub struct LayerSpec {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatabaseSpec {
     /// The image below, whose database is taken in.
-    pub from_image: Option<PathBuf>,
+    pub from_image: Option<Base>,
     /// When paths are said to have been registered.
     pub mtime: Timestamp,
 }

@@ -40,7 +40,7 @@ impl Snapshot {
     fn of(disk: &Disk, open_up: bool) -> Result<Snapshot, DiskError> {
         let mut times = BTreeMap::new();
         let tree = disk.read(open_up, &mut |path, status: &Stat| {
-            let time = (identity(status), status.st_ctime, status.st_ctime_nsec as u64);
+            let time = (identity(status), status.st_ctime, status.st_ctime_nsec);
             times.insert(path.to_path_buf(), time);
         })?;
         Ok(Snapshot { tree, times })
@@ -83,7 +83,7 @@ impl Snapshot {
                     let entries = self.in_directory(now, before, after, &path);
                     let changed = !entries.is_empty() || before.attributes != after.attributes;
                     let attributes = after.attributes.clone();
-                    changed.then(|| Node::Directory(Directory { entries, attributes }))
+                    changed.then_some(Node::Directory(Directory { entries, attributes }))
                 }
                 (Some(Node::Leaf(before)), Node::Leaf(after)) => {
                     let same = self.times.get(&path) == now.times.get(&path)

@@ -14,7 +14,7 @@ use super::mounts::{self, MountError, Scaffold};
 use super::namespaces::{self, Refused};
 use super::script::{Script, ScriptError, User};
 use super::{Outcome, Task};
-use crate::base::{self, BaseError};
+use crate::base::BaseError;
 use crate::layer::Silent;
 use crate::root::fakeroot::Records;
 use crate::root::kernel::{self, Event, Fork};
@@ -86,10 +86,7 @@ fn tell(outcome: &Outcome) -> io::Result<()> {
 fn make(task: &Task) -> Result<Directory, InsideError> {
     mounts::own_proc()?;
     let spec = RootSpec::from_json(&task.arguments)?;
-    let image = match spec.from_image.as_deref() {
-        Some(path) => Some(base::filesystem::read(&base::open(path, None)?, &Silent)?),
-        None => None,
-    };
+    let image = spec.from_image.as_ref().map(|base| root::files_of(base, &Silent)).transpose()?;
     let mut tree = root::plain_tree(&spec, &task.store, image.as_ref())?;
     let Some(commands) = &spec.commands else { return Ok(tree) };
     let run = Run { task, commands, shell: shell(&commands.shell)? };

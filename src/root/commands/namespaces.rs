@@ -17,21 +17,16 @@ pub struct Refused {
     settings: Vec<&'static str>,
 }
 
-/// Settings that forbid user namespaces, with the value that allows them and whether any other but the
-/// one that is found does.
-const SETTINGS: [(&str, fn(&str) -> bool, &str); 3] = [
+/// Settings that forbid user namespaces: where, the value that does, and what allows them.
+const SETTINGS: [(&str, &str, &str); 3] = [
     // user_namespaces(7)
-    ("/proc/sys/user/max_user_namespaces", |value| value == "0", "sysctl -w user.max_user_namespaces=15000"),
+    ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
     // Debian and Ubuntu, before 5.10 by default
-    (
-        "/proc/sys/kernel/unprivileged_userns_clone",
-        |value| value == "0",
-        "sysctl -w kernel.unprivileged_userns_clone=1",
-    ),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
     // Ubuntu 23.10 and later
     (
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        |value| value == "1",
+        "1",
         "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     ),
 ];
@@ -47,8 +42,8 @@ fn remedy(settings: &[&'static str]) -> String {
 
 impl Refused {
     fn new(what: &'static str, source: io::Error) -> Refused {
-        let forbids = |(path, forbids, _): &&(&str, fn(&str) -> bool, &str)| {
-            fs::read_to_string(path).is_ok_and(|value| forbids(value.trim()))
+        let forbids = |(path, value, _): &&(&str, &str, &str)| {
+            fs::read_to_string(path).is_ok_and(|found| found.trim() == *value)
         };
         let settings = SETTINGS.iter().filter(forbids).map(|(_, _, remedy)| *remedy).collect();
         Refused { what, source, settings }
