@@ -80,8 +80,8 @@ let
         config = arguments.config or { };
         inherit mtime;
       }
-      # Only these two read the image below: without them, another one needs no other root layer.
-      // (if runAsRoot != null || users != { } then below else { });
+        # Only these two read the image below: without them, another one needs no other root layer.
+        // (if runAsRoot != null || users != { } then below else { });
 
       compression = {
         compression = arguments.compression or "none";

@@ -376,7 +376,7 @@ mod tests {
         );
         let image = json!({
             "name": "app", "tag": "1", "architecture": "arm", "os": "linux", "variant": "v7", "created": "now",
-            "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g", "includeNixDB": true,
+            "mtime": 7, "uid": 1, "gid": 2, "uname": "u", "gname": "g",
             "layers": ["/nix/store/0", "/nix/store/1"], "maxLayers": 3, "minLayerSize": 4096, "layering": [["flatten"]], "compression": "zstd",
             "compressionLevel": 9, "annotations": { "a": "b" }, "fromImage": "/nix/store/b", "inheritConfig": "all"
         });
@@ -422,6 +422,18 @@ mod tests {
     }
 
     #[test]
+    fn a_base_is_read_for_the_platform_beside_it() {
+        let arguments = json!({ "fromImage": "/nix/store/b", "architecture": "arm", "variant": "v7" });
+        let platform =
+            Platform { architecture: "arm".into(), os: "linux".into(), variant: Some("v7".into()) };
+        let base = Base { path: "/nix/store/b".into(), platform: Some(platform) };
+        assert_eq!(DatabaseSpec::from_json(&arguments).unwrap().from_image.as_ref(), Some(&base));
+        assert_eq!(RootSpec::from_json(&arguments).unwrap().from_image.as_ref(), Some(&base));
+        let wrong = json!({ "fromImage": "/nix/store/b", "architecture": "x86_64" });
+        assert!(DatabaseSpec::from_json(&wrong).is_err());
+    }
+
+    #[test]
     fn missing_and_unknown_arguments_are_refused() {
         for (value, message) in [
             (json!([]), "found a list, accepted: a set of arguments"),
@@ -464,7 +476,6 @@ mod tests {
             ("uname", json!("a:b")),
             ("gname", json!(null)),
             ("includeStorePaths", json!(1)),
-            ("includeNixDB", json!(null)),
             ("maxLayers", json!(0)),
             ("minLayerSize", json!(-1)),
             ("layering", json!([["flaten"]])),
