@@ -61,6 +61,7 @@ format:
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)
 	$(SUDO) tests/benchmark/pull $(DIST)
+	$(SUDO) tests/benchmark/scripts $(DIST)
 
 clean:
 	cargo clean
