@@ -134,7 +134,7 @@ pub enum AssembleError {
 pub struct Top {
     /// The directory that holds the root layer.
     pub root: PathBuf,
-    /// The Nix database, if there is to be one.
+    /// The directory that holds the Nix database, if there is to be one.
     pub database: Option<PathBuf>,
 }
 

@@ -76,15 +76,30 @@ impl Planned {
         Ok(layers)
     }
 
-    /// The Nix database as a member of the root layer; nothing if there is to be none.
+    /// The Nix database, and what goes with it, as members of the root layer; nothing if there is to be none.
     fn database(&self, top: &Top, recorded: &Recorded, shared: &Shared) -> Result<Vec<Piece>, AssembleError> {
-        let (Some(path), Some(owner)) = (&top.database, &recorded.database) else { return Ok(Vec::new()) };
-        let size = fs::metadata(path).map_err(|e| LayerError::io(path, e))?.len();
-        let name = format!(".{}/{}", database::DIRECTORY, database::FILE);
-        let entry = Entry { name: name.as_bytes(), mode: 0o644, kind: Kind::File(size) };
-        let mut header = Vec::new();
-        Shared { mtime: shared.mtime, owner: owner.clone() }.header(&entry, &mut header);
-        let content = Piece::Tar(path.clone(), size);
-        Ok(vec![Piece::Bytes(header.into()), content, Piece::Zeros(tar::padding(size))])
+        let (Some(directory), Some(owner)) = (&top.database, &recorded.database) else {
+            return Ok(Vec::new());
+        };
+        let io = |e| LayerError::io(directory, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory).map_err(io)? {
+            names.push(entry.map_err(io)?.file_name());
+        }
+        names.sort();
+        let shared = Shared { mtime: shared.mtime, owner: owner.clone() };
+        let mut pieces = Vec::new();
+        for name in names {
+            let path = directory.join(&name);
+            let size = fs::metadata(&path).map_err(|e| LayerError::io(&path, e))?.len();
+            let member = Path::new(database::DIRECTORY).join(&name);
+            let member = [b".", member.as_os_str().as_encoded_bytes()].concat();
+            let mut header = Vec::new();
+            shared.header(&Entry { name: &member, mode: 0o644, kind: Kind::File(size) }, &mut header);
+            let content = [Piece::Tar(path, size), Piece::Zeros(tar::padding(size))];
+            pieces.push(Piece::Bytes(header.into()));
+            pieces.extend(content);
+        }
+        Ok(pieces)
     }
 }

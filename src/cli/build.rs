@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::output::{
-    Format, LayoutDirectory, Packing, Place, WholeDirectory, WholeFile, archive, link_layout, write_script,
+    Format, LayoutDirectory, Packing, Place, WholeDirectory, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
@@ -155,9 +154,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
                 None => None,
             };
             let time = spec.mtime.seconds(now);
-            let bytes = database::make(&attributes.closure, &root, image.as_ref(), time)?;
-            let whole = WholeFile::create(&out, place)?;
-            whole.file().write_all(&bytes)?;
+            let whole = WholeDirectory::create(&out, place)?;
+            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working())?;
             whole.finish()?;
         }
         Task::Image { arguments: image, format, compressor, root, database } => {

@@ -20,7 +20,11 @@ use crate::spec::Source;
 pub const DIRECTORY: &str = "/nix/var/nix/db";
 
 /// The file in it.
-pub const FILE: &str = "db.sqlite";
+const FILE: &str = "db.sqlite";
+
+/// What SQLite keeps beside it while it is open, or where it was not closed: of another database than ours it
+/// would be the ruin of it (sqlite.org, "How To Corrupt", 1.4).
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What Nix keeps in `schema`, beside the database.
 const SCHEMA_VERSION: &str = "10";
@@ -130,6 +134,16 @@ pub(super) fn make_room(
     Ok(())
 }
 
+/// Removes what a script has left where the database will be.
+pub(super) fn clear_room(root: &mut Directory) -> Result<(), InTheWay> {
+    let whiteout = format!(".wh.{FILE}");
+    let is_databases =
+        |name: &[u8]| name.starts_with(FILE.as_bytes()) || name.starts_with(whiteout.as_bytes());
+    let directory = root.make(Path::new(DIRECTORY))?;
+    directory.entries.retain(|name, _| !is_databases(name.as_encoded_bytes()));
+    Ok(())
+}
+
 /// A row of `ValidPaths`, with the paths that it refers to.
 struct Row {
     hash: String,
@@ -142,14 +156,16 @@ struct Row {
     references: Vec<String>,
 }
 
-/// The database of `closure`, less `without`; what the image below has in its own is taken in. `time`, in
-/// seconds since 1970, is when the paths are said to have been registered.
-pub fn make(
+/// Writes the database of `closure`, less `without`, into `directory`: every file there is a member of the
+/// directory [`DIRECTORY`] of an image, whiteouts of what the image below has beside its own among them. What
+/// that one says is taken in. `time`, in seconds since 1970, is when the paths are said to have been registered.
+pub fn write(
     closure: &[PathInfo],
     without: &Path,
     below: Option<&filesystem::Directory>,
     time: i64,
-) -> Result<Vec<u8>, DatabaseError> {
+    directory: &Path,
+) -> Result<(), DatabaseError> {
     let mut rows = match below {
         Some(image) => rows_below(image)?,
         None => BTreeMap::new(),
@@ -166,10 +182,15 @@ pub fn make(
             references: info.references.clone(),
         });
     }
-    let folder = tempfile::tempdir().map_err(DatabaseError::io(Path::new("a temporary directory")))?;
-    let path = folder.path().join(FILE);
-    write_rows(&rows, &path)?;
-    fs::read(&path).map_err(DatabaseError::io(&path))
+    let has = |suffix: &&&str| {
+        let path = Path::new(DIRECTORY).join(format!("{FILE}{suffix}"));
+        below.is_some_and(|image| image.file(&path).is_some())
+    };
+    for suffix in BESIDE.iter().filter(has) {
+        let whiteout = directory.join(format!(".wh.{FILE}{suffix}"));
+        fs::write(&whiteout, "").map_err(DatabaseError::io(&whiteout))?;
+    }
+    write_rows(&rows, &directory.join(FILE))
 }
 
 fn write_rows(rows: &BTreeMap<String, Row>, out: &Path) -> Result<(), DatabaseError> {
@@ -215,7 +236,7 @@ fn rows_below(image: &filesystem::Directory) -> Result<BTreeMap<String, Row>, Da
     // SQLite reads files, and what was not written back to the main one is in another.
     let folder = tempfile::tempdir().map_err(DatabaseError::io(&at))?;
     let copy = folder.path().join(FILE);
-    for suffix in ["", "-wal"] {
+    for suffix in ["", "-wal", "-journal"] {
         let named = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
         if let Some(extent) = image.file(&named(&at)) {
             let mut to = fs::File::create_new(named(&copy)).map_err(DatabaseError::io(&copy))?;

@@ -127,6 +127,9 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
             commands::run(arguments, &inside, progress)?
         }
     };
+    if spec.include_nix_db {
+        database::clear_room(&mut tree)?;
+    }
     if let Some(path) = perms::apply(&mut tree, &spec.perms) {
         return Err(RootError::Perms(path.to_string()));
     }

@@ -40,7 +40,8 @@ impl Store {
     /// The store path called `name`; the hash depends on the name alone. Makes nothing.
     pub fn path(&self, name: &str) -> PathBuf {
         let digits = b"0123456789abcdfghijklmnpqrsvwxyz";
-        let mut random = super::Random(name.bytes().fold(7, |hash, byte| hash * 31 + u64::from(byte)));
+        let mut random =
+            super::Random(name.bytes().fold(7, |hash, byte| hash.wrapping_mul(31) + u64::from(byte)));
         let hash: String = (0..32).map(|_| char::from(digits[random.below(32)])).collect();
         self.directory().join(format!("{hash}-{name}"))
     }
