@@ -81,7 +81,18 @@ let
         inherit mtime;
       }
         # Only these two read the image below: without them, another one needs no other root layer.
-        // (if runAsRoot != null || users != { } then below else { });
+        // (if runAsRoot != null || users != { } then below else { })
+      # What runAsRoot changes is where links lead to already.
+      // (if fromImage != null && runAsRoot == null then { directoryLinks = "${directoryLinks}"; } else { });
+
+      # Of the base alone, so all images on it share them.
+      directoryLinks = task {
+        name = "directory-links";
+        gantry = {
+          kind = "directory-links";
+          arguments = below;
+        };
+      };
 
       compression = {
         compression = arguments.compression or "none";

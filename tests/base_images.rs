@@ -793,3 +793,26 @@ fn an_image_on_a_base_from_a_registry_runs() {
     let root = unpack(&format!("{}:1", nix.built(&expression).display()), &nix.folder().join("unpacked"));
     assert_eq!(docker_less_run(&root, &["/opt/hello"]).ok(), "hello from test");
 }
+
+#[test]
+fn directories_that_are_links_in_the_base_stay_links() {
+    let (nix, registry, images) = (Nix::new(), Registry::start(), MadeImages::new());
+    let image = images.image("linux/amd64", &[debian_like()], json!({}));
+    let digest = images.push(&registry.host(), "base", image, &[]);
+    let base = format!(
+        "(builtins.pullImage {{ imageName = \"{}/team/app\"; imageDigest = \"{digest}\"; }})",
+        registry.host()
+    );
+    let script = "mkdir -p $out/bin $out/usr/bin; for p in bin/one usr/bin/two; do { echo '#!/bin/sh'; echo 'echo it runs'; } > $out/$p; chmod +x $out/$p; done";
+    let own = format!(
+        "format = \"layout\"; contents = [ (package \"own\" \"{script}\") ]; \
+         shell = \"${{busybox}}/bin/sh\"; extraCommands = \"echo made > bin/three\";"
+    );
+    let expression = on(&base, &own);
+    let root = unpack(&format!("{}:1", nix.built(&expression).display()), &nix.folder().join("unpacked"));
+    assert_eq!(std::fs::read_link(root.join("bin")).expect("a link"), Path::new("usr/bin"));
+    for command in ["/bin/one", "/usr/bin/one", "/bin/two"] {
+        assert_eq!(docker_less_run(&root, &[command]).ok(), "it runs", "{command}");
+    }
+    assert_eq!(std::fs::read_to_string(root.join("usr/bin/three")).expect("a file"), "made\n");
+}

@@ -24,12 +24,12 @@ use crate::closure::graph::PathInfo;
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::output::{
-    Format, LayoutDirectory, Packing, Place, WholeDirectory, archive, link_layout, write_script,
+    Format, LayoutDirectory, Packing, Place, WholeDirectory, WholeFile, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
 use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
-use crate::root::{self, database};
-use crate::spec::{self, Compressor, DatabaseSpec, ImageSpec, IndexSpec, LayerSpec, PullSpec};
+use crate::root::{self, DirectoryLinks, database};
+use crate::spec::{self, Base, Compressor, DatabaseSpec, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -72,6 +72,9 @@ enum Task {
     Index { arguments: Value, format: Value, compressor: Option<Value> },
     /// Several images in one archive.
     Merge { images: Vec<PathBuf>, compressor: Option<Value> },
+    /// The links to directories in an image.
+    #[serde(rename = "directory-links")]
+    DirectoryLinks { arguments: Value },
     /// The Nix database of an image.
     Database { arguments: Value, root: PathBuf },
     /// The root file system of an image, as one tar.
@@ -141,6 +144,13 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let surroundings =
                 root::Surroundings { store: &store, temporary, cores, now, progress: &display };
             root::build(&arguments, &surroundings, whole.working())?;
+            whole.finish()?;
+        }
+        Task::DirectoryLinks { arguments: below } => {
+            let Some(below) = Base::from_json(&below)? else { return Err(fail("no fromImage".into())) };
+            let image = filesystem::read(&base::open(&below.path, below.platform.as_ref())?, &display)?;
+            let whole = WholeFile::create(&out, place)?;
+            serde_json::to_writer(whole.file(), &DirectoryLinks::of(&image))?;
             whole.finish()?;
         }
         Task::Database { arguments: database, root } => {

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod database;
 mod fakeroot;
 mod kernel;
+mod links;
 mod merge;
 mod merged;
 mod perms;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use links::DirectoryLinks;
 pub use merge::{Conflict, MergeError};
 pub use recorded::Recorded;
 
@@ -48,6 +50,17 @@ pub enum RootError {
     /// Something is in the way of a directory or file that is asked for.
     #[error("{} is asked for, and the contents have something else there", .0.display())]
     InTheWay(PathBuf),
+    /// One thing in two places that are one in the image below.
+    #[error(
+        "/{} is there twice, and different: fromImage has a link /{link} to that directory; leave one out",
+        path.display()
+    )]
+    Twice {
+        /// Where it is in the image.
+        path: PathBuf,
+        /// The link that the other one was found under.
+        link: String,
+    },
     /// A rule about nothing.
     #[error(
         "perms: {0:?} matches nothing in the root layer (the contents, users, directories, and what scripts made; not the store, and not the base image)"
@@ -127,6 +140,11 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
             commands::run(arguments, &inside, progress)?
         }
     };
+    // What runAsRoot has changed is where it is already.
+    let in_place = spec.commands.as_ref().is_some_and(|commands| commands.run_as_root.is_some());
+    if let Some(path) = spec.directory_links.as_deref().filter(|_| !in_place) {
+        DirectoryLinks::read(path)?.follow(&mut tree)?;
+    }
     if spec.include_nix_db {
         database::clear_room(&mut tree)?;
     }

@@ -36,6 +36,7 @@ const ROOT: &[&str] = &[
     "path",
     "includeNixDB",
     "fromImage",
+    "directoryLinks",
     "architecture",
     "os",
     "variant",
@@ -63,6 +64,9 @@ const LAYER: &[&str] = &[
     "compression",
     "compressionLevel",
 ];
+
+/// What is said of an image below.
+const BASE: &[&str] = &["fromImage", "architecture", "os", "variant"];
 
 /// What the derivation of a Nix database carries.
 const DATABASE: &[&str] = &["fromImage", "architecture", "os", "variant", "mtime"];
@@ -118,6 +122,7 @@ impl RootSpec {
             commands: commands::carried(attributes.0)?,
             include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
             from_image: attributes.base()?,
+            directory_links: attributes.read_or("directoryLinks", None, sources::absolute_or_null)?,
             config: attributes.read_or("config", Map::new(), config::config)?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
             owner: attributes.owner()?,
@@ -142,6 +147,17 @@ impl LayerSpec {
             owner: attributes.owner()?,
             compression: attributes.compression()?,
         })
+    }
+}
+
+impl Base {
+    /// Reads `fromImage` and `architecture os variant`, all of them optional.
+    ///
+    /// # Errors
+    ///
+    /// The first attribute that is unknown, then the first that is wrong.
+    pub fn from_json(value: &Value) -> Result<Option<Base>, ArgumentError> {
+        Attributes::of(value, BASE)?.base()
     }
 }
 
@@ -299,6 +315,7 @@ mod tests {
                 commands: None,
                 include_nix_db: false,
                 from_image: None,
+                directory_links: None,
                 config: Map::new(),
                 mtime: Timestamp::At(1),
                 owner: root_owner(),
@@ -369,6 +386,7 @@ mod tests {
                 }),
                 include_nix_db: true,
                 from_image: Some(Base { path: "/nix/store/i".into(), platform: None }),
+                directory_links: None,
                 config: Map::from_iter([("Cmd".to_owned(), json!(["x"]))]),
                 mtime: Timestamp::Now,
                 owner: owner.clone(),

@@ -64,6 +64,8 @@ pub struct RootSpec {
     pub include_nix_db: bool,
     /// The image below, where something here depends on it.
     pub from_image: Option<Base>,
+    /// The links to directories that the image below has, as their derivation wrote them.
+    pub directory_links: Option<PathBuf>,
     /// The image configuration's `config` object, checked, without its `null`s.
     pub config: Map<String, Value>,
     /// Modification time of everything in the root layer.

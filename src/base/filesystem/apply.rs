@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Directory, Entry, Inode, InodeKind, Metadata};
@@ -217,6 +218,13 @@ fn resolve(root: &Directory, names: &[&[u8]]) -> Result<Vec<OsString>, String> {
         }
     }
     Ok(path.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The path of the directory that `path` leads to from the root, links followed.
+pub(super) fn directory(root: &Directory, path: &[u8]) -> Option<PathBuf> {
+    let resolved = resolve(root, &parts(path)).ok()?;
+    find(root, &resolved)?;
+    Some(resolved.iter().collect())
 }
 
 /// The file at `path`, from the root, links followed.

@@ -8,7 +8,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{BaseError, Opened, OpenedLayer, tar};
@@ -79,6 +79,12 @@ pub struct Metadata {
 }
 
 impl Directory {
+    /// Where the directory is that `path` leads to, links followed, where this is the root; without a slash at
+    /// the beginning.
+    pub fn directory(&self, path: &Path) -> Option<PathBuf> {
+        apply::directory(self, path.as_os_str().as_encoded_bytes())
+    }
+
     /// The regular file that `path` leads to, links followed, where this is the root.
     pub fn file(&self, path: &Path) -> Option<&Extent> {
         apply::file(self, path.as_os_str().as_encoded_bytes())
