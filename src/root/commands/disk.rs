@@ -305,11 +305,7 @@ impl<'r> Disk<'r> {
         Ok(tree)
     }
 
-    fn read_in(
-        &self,
-        place: &Place,
-        each: &mut dyn FnMut(&Path, &Stat),
-    ) -> Result<Directory, DiskError> {
+    fn read_in(&self, place: &Place, each: &mut dyn FnMut(&Path, &Stat)) -> Result<Directory, DiskError> {
         let here = OsStr::new(".");
         let own = stat(place, here)?;
         each(&place.path, &own);

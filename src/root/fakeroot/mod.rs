@@ -6,6 +6,7 @@
 
 mod calls;
 mod deeds;
+mod identities;
 mod machine;
 mod records;
 mod status;

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::calls::{self, Deed, Identities, Known, One, Plan, Which, Whose};
+use super::calls::{self, Deed, Known, One, Plan, Which, Whose};
 use super::deeds;
+use super::identities::{Numbers, Request};
 use super::machine::{self, Call};
 use super::records::{Identity, Records};
 use super::status::FileStatus;
@@ -67,8 +68,8 @@ struct Thread {
 /// Real, effective and saved numbers of a program; all 0 for root.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 struct Who {
-    users: [u32; 3],
-    groups: [u32; 3],
+    users: Numbers,
+    groups: Numbers,
 }
 
 #[derive(Clone)]
@@ -194,9 +195,9 @@ impl Tracer<'_> {
                 (Some(call), Next::Clear(which, scratch))
             }
             Plan::Return(result) => (Some(nothing), Next::Return(result)),
-            Plan::Become(identities) => {
-                self.threads.entry(tid).or_default().identities.change(identities);
-                (Some(nothing), Next::Return(0))
+            Plan::Become(whose, request) => {
+                let changed = self.threads.entry(tid).or_default().identities.change(whose, request);
+                (Some(nothing), Next::Return(if changed { 0 } else { -i64::from(libc::EPERM) }))
             }
             Plan::Tell(addresses, whose) => {
                 let numbers = if whose == Whose::User { who.users } else { who.groups };
@@ -331,13 +332,13 @@ impl Scratch {
 }
 
 impl Who {
-    fn change(&mut self, to: Identities) {
-        let change = |numbers: &mut [u32; 3], to: [Option<u32>; 3]| {
-            for (number, to) in numbers.iter_mut().zip(to) {
-                *number = to.unwrap_or(*number);
-            }
-        };
-        change(&mut self.users, to.users);
-        change(&mut self.groups, to.groups);
+    /// Whether it is permitted. Programs that give up root's privileges try whether they get them back.
+    fn change(&mut self, whose: Whose, request: Request) -> bool {
+        // Capabilities go with the effective user (capabilities(7)).
+        let privileged = self.users[1] == 0;
+        let numbers = if whose == Whose::User { &mut self.users } else { &mut self.groups };
+        let changed = request.change(*numbers, privileged);
+        *numbers = changed.unwrap_or(*numbers);
+        changed.is_some()
     }
 }
