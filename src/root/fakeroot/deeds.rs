@@ -59,6 +59,9 @@ pub fn perform(
             if size > XATTR_VALUE {
                 return error(libc::E2BIG);
             }
+            if let Err(number) = allowed_name(&name, status) {
+                return error(number);
+            }
             let mut bytes = vec![0; size as usize];
             if size > 0 && kernel::read_memory(tid, value, &mut bytes).ok() != Some(bytes.len()) {
                 return error(libc::EFAULT);
@@ -139,6 +142,23 @@ fn give(tid: Tid, address: u64, room: u64, bytes: &[u8]) -> i64 {
             Ok(()) => bytes.len() as i64,
             Err(_) => -i64::from(libc::EFAULT),
         },
+    }
+}
+
+/// Whether a file may have an extended attribute of this name (xattr(7)), or an error's number.
+///
+/// ACLs (`system.posix_acl_access`) are not supported, as on many file systems: programs that copy them
+/// (install, cp -p) give every file one that says no more than its mode, which unpacked later on top of another
+/// mode would undo that. Told so, they set the mode.
+fn allowed_name(name: &[u8], status: &FileStatus) -> Result<(), i32> {
+    let namespaces: [&[u8]; 3] = [b"security.", b"trusted.", b"user."];
+    let Some(namespace) = namespaces.into_iter().find(|namespace| name.starts_with(namespace)) else {
+        return Err(libc::EOPNOTSUPP);
+    };
+    match namespace {
+        _ if name.len() == namespace.len() => Err(libc::EINVAL),
+        b"user." if !status.is_directory() && !status.is_file() => Err(libc::EPERM),
+        _ => Ok(()),
     }
 }
 
