@@ -115,7 +115,7 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
     let layer = run.new_directory("layer")?;
     Disk::open(&layer, &mut records)?.make(&tree)?;
     if let Some(text) = &commands.extra {
-        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary)?;
+        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary(&mut records))?;
     }
     if let Some(text) = &commands.fake_root {
         let scaffold = match commands.fakechroot {

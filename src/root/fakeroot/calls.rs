@@ -102,6 +102,8 @@ pub struct Known {
     pub xattrs: bool,
     /// Whether the program is somebody else than root.
     pub other: bool,
+    /// Whether new files are to be looked at.
+    pub made: bool,
 }
 
 /// The plan for a call.
@@ -141,14 +143,12 @@ pub fn plan(call: Call, known: Known) -> Plan {
         libc::SYS_symlink => made(call, Which::Path(here, b, AT_SYMLINK_NOFOLLOW), known),
         libc::SYS_symlinkat => made(call, Which::Path(b, c, AT_SYMLINK_NOFOLLOW), known),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_creat if known.other => Plan::Create(Which::Path(here, a, 0)),
+        libc::SYS_creat if known.made => Plan::Create(Which::Path(here, a, 0)),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_open if known.other && b as i32 & libc::O_CREAT != 0 => {
+        libc::SYS_open if known.made && b as i32 & libc::O_CREAT != 0 => {
             Plan::Create(Which::Path(here, a, 0))
         }
-        libc::SYS_openat if known.other && c as i32 & libc::O_CREAT != 0 => {
-            Plan::Create(Which::Path(a, b, 0))
-        }
+        libc::SYS_openat if known.made && c as i32 & libc::O_CREAT != 0 => Plan::Create(Which::Path(a, b, 0)),
 
         libc::SYS_setxattr => Plan::File(Which::Path(here, a, 0), Deed::SetXattr(b, c, d, e as u32)),
         libc::SYS_lsetxattr => {
@@ -226,7 +226,7 @@ fn make_node(mut call: Call, mode: usize, which: Which, known: Known) -> Plan {
 
 /// A call that makes something new: its owner is who makes it.
 fn made(call: Call, which: Which, known: Known) -> Plan {
-    match known.other {
+    match known.made {
         true => Plan::Then(call, which, Deed::Made),
         false => Plan::Pass,
     }

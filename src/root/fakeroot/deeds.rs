@@ -27,6 +27,9 @@ pub fn perform(
     let identity = Identity { device: status.device, inode: status.inode };
     let given = |id: u32| (id != u32::MAX).then_some(id);
     let error = |number: i32| Ok(Some(-i64::from(number)));
+    if status.links == 0 {
+        records.note_nameless(identity);
+    }
     match *deed {
         Deed::Own(uid, gid) => {
             records.change_owner(identity, given(uid), given(gid), status.is_directory());
@@ -38,19 +41,13 @@ pub fn perform(
         }
         Deed::Device(kind, number) => {
             let (major, minor) = (libc::major(number), libc::minor(number));
-            let record = records.entry(identity);
-            record.device = Some(match kind {
+            records.made(identity, owner);
+            records.entry(identity).device = Some(match kind {
                 libc::S_IFCHR => Device::Character(major, minor),
                 _ => Device::Block(major, minor),
             });
-            if owner != (0, 0) {
-                (record.uid, record.gid) = (Some(owner.0), Some(owner.1));
-            }
         }
-        Deed::Made => {
-            let record = records.entry(identity);
-            (record.uid, record.gid) = (Some(owner.0), Some(owner.1));
-        }
+        Deed::Made => records.made(identity, owner),
         Deed::SetXattr(name, value, size, flags) => {
             let name = match read_name(tid, name) {
                 Ok(name) => name,
@@ -130,6 +127,16 @@ pub fn show(tid: Tid, address: u64, extended: bool, records: &Records) -> io::Re
 pub fn identity_of_open(tid: Tid, descriptor: i64) -> Option<Identity> {
     let metadata = fs::metadata(format!("/proc/{tid}/fd/{descriptor}")).ok()?;
     Some(Identity { device: metadata.dev(), inode: metadata.ino() })
+}
+
+/// The process that started a process, or whose thread a thread is.
+pub fn parent(tid: Tid) -> Option<Tid> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let number = |key| status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<Tid>().ok());
+    match number("Tgid:") {
+        Some(process) if process != tid => Some(process),
+        _ => number("PPid:"),
+    }
 }
 
 /// Gives a program `bytes`, as the calls for extended attributes do: the length alone if there is no room

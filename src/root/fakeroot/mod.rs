@@ -13,4 +13,4 @@ mod status;
 mod tracer;
 
 pub use records::{Device, Identity, Record, Records, SPECIAL};
-pub use tracer::{End, watch};
+pub use tracer::{End, Role, watch};

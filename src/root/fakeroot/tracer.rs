@@ -24,11 +24,21 @@ pub enum End {
     Killed(i32),
 }
 
+/// Whose deeds a program's are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Root's: they are recorded.
+    Root,
+    /// Somebody's without privileges: what is recorded of files goes with them when they are removed.
+    Ordinary,
+}
+
 /// Watches `program`, a child of this process that waits for `start` to be called, until it ends.
-pub fn watch(program: Tid, records: &mut Records, start: impl FnOnce()) -> io::Result<End> {
+pub fn watch(program: Tid, role: Role, records: &mut Records, start: impl FnOnce()) -> io::Result<End> {
     kernel::seize(program)?;
     kernel::interrupt(program)?;
-    let mut tracer = Tracer { records, threads: HashMap::new() };
+    let threads = HashMap::from([(program, Thread::default())]);
+    let mut tracer = Tracer { role, records, threads };
     let mut start = Some(start);
     loop {
         let (tid, event) = kernel::wait(None)?;
@@ -51,6 +61,7 @@ pub fn watch(program: Tid, records: &mut Records, start: impl FnOnce()) -> io::R
 }
 
 struct Tracer<'r> {
+    role: Role,
     records: &'r mut Records,
     threads: HashMap<Tid, Thread>,
 }
@@ -114,6 +125,12 @@ pub(super) struct Scratch {
 
 impl Tracer<'_> {
     fn stopped(&mut self, tid: Tid, event: Event) -> io::Result<()> {
+        if !self.threads.contains_key(&tid) {
+            // Whoever started it has not told us yet.
+            let identities = deeds::parent(tid).and_then(|parent| self.threads.get(&parent));
+            let identities = identities.map(|parent| parent.identities).unwrap_or_default();
+            self.threads.insert(tid, Thread { identities, ..Thread::default() });
+        }
         let signal = match event {
             Event::Signal(signal) => {
                 let thread = self.threads.entry(tid).or_default();
@@ -129,7 +146,8 @@ impl Tracer<'_> {
             Event::Other(libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
                 let identities = self.threads.entry(tid).or_default().identities;
                 let child = kernel::event_message(tid)? as Tid;
-                self.threads.entry(child).or_default().identities = identities;
+                // It may have come before this, and may be somebody else by now.
+                self.threads.entry(child).or_insert(Thread { identities, ..Thread::default() });
                 0
             }
             Event::Syscall => self.syscall(tid)?,
@@ -175,10 +193,12 @@ impl Tracer<'_> {
             records: !self.records.is_empty(),
             xattrs: self.records.xattrs,
             other: who != Who::default(),
+            made: who != Who::default() || self.records.are_nameless(),
         };
         let nothing = Call { number: -1, arguments: call.arguments };
         let (replacement, next) = match calls::plan(call, known) {
             Plan::Pass => return Ok(()),
+            plan if self.role == Role::Ordinary && !matches!(plan, Plan::Remove(_)) => return Ok(()),
             Plan::Stat(address) => (None, Next::Show { address, extended: false }),
             Plan::Statx(address) => (None, Next::Show { address, extended: true }),
             Plan::File(which, deed) => {
@@ -268,8 +288,7 @@ impl Tracer<'_> {
             Next::Made => {
                 if let Some(identity) = deeds::identity_of_open(tid, result) {
                     let who = self.threads.entry(tid).or_default().identities;
-                    let record = self.records.entry(identity);
-                    (record.uid, record.gid) = (Some(who.users[1]), Some(who.groups[1]));
+                    self.records.made(identity, (who.users[1], who.groups[1]));
                 }
                 finish(result)
             }
