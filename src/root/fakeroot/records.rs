@@ -77,6 +77,16 @@ impl Records {
         self.nameless.remove(&identity);
     }
 
+    /// Forgets what is said of a file, and returns it.
+    pub(super) fn take(&mut self, identity: Identity) -> Option<Record> {
+        self.by_identity.remove(&identity)
+    }
+
+    /// Says again what was taken, unless something else is said by now.
+    pub(super) fn put_back(&mut self, identity: Identity, record: Record) {
+        self.by_identity.entry(identity).or_insert(record);
+    }
+
     /// Something is said of a file without a name.
     pub(super) fn note_nameless(&mut self, identity: Identity) {
         self.nameless.insert(identity);

@@ -1,7 +1,7 @@
 //! `struct stat` and `struct statx` in another program's memory.
 
 use super::machine::STAT;
-use super::records::{Device, Record};
+use super::records::{Device, Identity, Record};
 
 /// What decides about a file here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,11 @@ impl FileStatus {
             mode: u16::from_ne_bytes([statx[28], statx[29]]).into(),
             links: number32(statx, 16).into(),
         }
+    }
+
+    /// Which file this is.
+    pub fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode }
     }
 
     /// Whether it is a directory.

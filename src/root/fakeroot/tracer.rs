@@ -11,7 +11,7 @@ use super::calls::{self, Deed, Known, One, Plan, Which, Whose};
 use super::deeds;
 use super::identities::{Numbers, Request};
 use super::machine::{self, Call};
-use super::records::{Identity, Records};
+use super::records::{Identity, Record, Records};
 use super::status::FileStatus;
 use crate::root::kernel::{self, Event, Registers, Stop, Tid};
 
@@ -110,10 +110,10 @@ enum Next {
     Made,
     /// The answer has the status of the file in the way: make the call.
     Clear(Which, Scratch),
-    /// The call is made: ask whether the file has gone.
-    Cleared(Which, FileStatus),
+    /// The call is made: ask whether the file has gone, of which this was recorded.
+    Cleared(Which, Identity, Record),
     /// The answer has the status of what is there now.
-    Gone(FileStatus, Scratch, i64),
+    Gone(Identity, Record, Scratch, i64),
 }
 
 /// A place in the program's memory that the kernel writes to, and what was there.
@@ -294,27 +294,43 @@ impl Tracer<'_> {
             }
             Next::Clear(which, scratch) => {
                 let status = scratch.take(tid)?;
-                let identity = Identity { device: status.device, inode: status.inode };
-                let goes = result == 0
-                    && (status.links <= 1 || status.is_directory())
-                    && self.records.get(identity).is_some();
-                again(self, original, if goes { Next::Cleared(which, status) } else { Next::Pass })
-            }
-            Next::Cleared(..) if result < 0 => finish(result),
-            Next::Cleared(which, status) => {
-                let (call, scratch) = ask(tid, &registers, which)?;
-                again(self, call, Next::Gone(status, scratch, result))
-            }
-            Next::Gone(was, scratch, of_the_call) => {
-                let is = scratch.take(tid)?;
-                // An exchange leaves it under the other name; only unlinking is sure to have removed it.
+                // An exchange leaves it under the other name.
                 let exchanged = original.number == libc::SYS_renameat2 && original.arguments[4] & 2 != 0;
-                if !exchanged && (result < 0 || (is.device, is.inode) != (was.device, was.inode)) {
-                    self.records.forget(Identity { device: was.device, inode: was.inode });
+                let goes = result == 0 && !exchanged && (status.links <= 1 || status.is_directory());
+                // Before it is gone: right after that, another thread's new file may have its number.
+                let record = goes.then(|| self.records.take(status.identity())).flatten();
+                let next =
+                    record.map_or(Next::Pass, |record| Next::Cleared(which, status.identity(), record));
+                again(self, original, next)
+            }
+            Next::Cleared(_, identity, record) if result < 0 => {
+                self.records.put_back(identity, record);
+                finish(result)
+            }
+            Next::Cleared(which, identity, record) => {
+                if removes(original) {
+                    return finish(result);
+                }
+                let (call, scratch) = ask(tid, &registers, which)?;
+                again(self, call, Next::Gone(identity, record, scratch, result))
+            }
+            Next::Gone(identity, record, scratch, of_the_call) => {
+                // Renamed to itself.
+                if scratch.take(tid)?.identity() == identity && result == 0 {
+                    self.records.put_back(identity, record);
                 }
                 finish(of_the_call)
             }
         }
+    }
+}
+
+/// Whether a call takes a name away, and gives it to nothing else.
+fn removes(call: Call) -> bool {
+    match call.number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_unlink | libc::SYS_rmdir => true,
+        number => number == libc::SYS_unlinkat,
     }
 }
 
