@@ -145,6 +145,11 @@ impl Script<'_> {
             }
             None => rustix::process::chdir(self.root)?,
         }
+        // A directory that whoever started us has open leads out of any root. An old kernel's programs keep it.
+        match kernel::keep_standard_streams() {
+            Err(e) if !matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => return Err(e),
+            _ => {}
+        }
         match ordinary {
             true => namespaces::become_ordinary(),
             false => Ok(()),
