@@ -37,6 +37,15 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
+/// Closes everything that is open here but standard input, output and error in the program that this process
+/// becomes.
+pub fn keep_standard_streams() -> io::Result<()> {
+    // CLOSE_RANGE_CLOEXEC, of linux/close_range.h; from Linux 5.11 on.
+    const CLOEXEC: libc::c_uint = 4;
+    // SAFETY: nothing is closed before exec.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOEXEC) }).map(drop)
+}
+
 /// What happened to a child or to a thread that is traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {

@@ -12,6 +12,7 @@ mod nix;
 mod packages;
 mod programs;
 mod random;
+mod scripts;
 pub mod server;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;
+pub use scripts::{Scripts, Tree, differences, unpacked_layers, walk};
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where
 /// GANTRY_DIST says.

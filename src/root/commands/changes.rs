@@ -5,7 +5,7 @@
 //! what is recorded of it. A directory that was removed and made again hides what it had with an opaque
 //! whiteout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,8 +20,43 @@ use crate::spec::PartialOwner;
 /// A kernel's clock for files ticks at least so often (`CONFIG_HZ=100`), and once more for good measure.
 const TICK: Duration = Duration::from_millis(20);
 
+/// What the names of whiteouts begin with.
+const WHITEOUT: &str = ".wh.";
+
 /// Hides what lower layers have in its directory.
 const OPAQUE: &str = ".wh..wh..opq";
+
+/// The files of a layer that say that others are gone, and what else has the name of such a file.
+pub fn whiteouts(tree: &Directory) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![(PathBuf::from("/"), tree)];
+    while let Some((at, directory)) = open.pop() {
+        for (name, node) in &directory.entries {
+            let path = at.join(name);
+            if let Node::Directory(directory) = node {
+                open.push((path.clone(), directory));
+            }
+            if name.as_encoded_bytes().starts_with(WHITEOUT.as_bytes()) {
+                found.insert(path);
+            }
+        }
+    }
+    found
+}
+
+/// Why a tree cannot be a layer.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangesError {
+    /// It could not be read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A script made a file that would delete others.
+    #[error(
+        "{} is left by the scripts: a name that begins with .wh. deletes files when the image is unpacked",
+        .0.display()
+    )]
+    Whiteout(PathBuf),
+}
 
 /// A tree at one time.
 pub struct Snapshot {
@@ -47,8 +82,11 @@ impl Snapshot {
     }
 
     /// What is different now.
-    pub fn changes(&self, disk: &Disk) -> Result<Directory, DiskError> {
+    pub fn changes(&self, disk: &Disk) -> Result<Directory, ChangesError> {
         let now = Snapshot::of(disk, true)?;
+        if let Some(path) = whiteouts(&now.tree).pop_first() {
+            return Err(ChangesError::Whiteout(path));
+        }
         let entries = self.in_directory(&now, &self.tree, &now.tree, Path::new(""));
         Ok(Directory { entries, attributes: now.tree.attributes.clone() })
     }
@@ -66,7 +104,7 @@ impl Snapshot {
     ) -> BTreeMap<OsString, Node> {
         let mut entries = BTreeMap::new();
         for name in before.entries.keys().filter(|name| !after.entries.contains_key(*name)) {
-            entries.insert([OsStr::new(".wh."), name].into_iter().collect(), whiteout());
+            entries.insert([OsStr::new(WHITEOUT), name].into_iter().collect(), whiteout());
         }
         for (name, node) in &after.entries {
             let path = at.join(name);

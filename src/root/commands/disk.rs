@@ -293,15 +293,19 @@ impl<'r> Disk<'r> {
     /// Everything in the tree, with what is recorded. `open_up`: whoever comes next, and may be no root, can
     /// read and remove all of it.
     pub fn read(&self, open_up: bool, each: &mut dyn FnMut(&Path, &Stat)) -> Result<Directory, DiskError> {
-        self.read_in(&self.top_place()?, open_up, each)
+        let top = self.top_place()?;
+        let tree = self.read_in(&top, each)?;
+        // Only now: what is opened up under one name has other names.
+        if open_up {
+            let here = OsStr::new(".");
+            let mode = Mode::from_raw_mode(stat(&top, here)?.st_mode & 0o7777 | 0o700);
+            rustix::fs::fchmod(&top.directory, mode).map_err(top.errno(here))?;
+            open_up_in(&top)?;
+        }
+        Ok(tree)
     }
 
-    fn read_in(
-        &self,
-        place: &Place,
-        open_up: bool,
-        each: &mut dyn FnMut(&Path, &Stat),
-    ) -> Result<Directory, DiskError> {
+    fn read_in(&self, place: &Place, each: &mut dyn FnMut(&Path, &Stat)) -> Result<Directory, DiskError> {
         let here = OsStr::new(".");
         let own = stat(place, here)?;
         each(&place.path, &own);
@@ -313,7 +317,7 @@ impl<'r> Disk<'r> {
             if kind == FileType::Directory {
                 let below = open_directory(place.directory.as_fd(), &name).map_err(place.errno(&name))?;
                 let below = Place { directory: below, path: place.path.join(&name) };
-                entries.insert(name, Node::Directory(self.read_in(&below, open_up, each)?));
+                entries.insert(name, Node::Directory(self.read_in(&below, each)?));
                 continue;
             }
             let path = place.path.join(&name);
@@ -322,15 +326,10 @@ impl<'r> Disk<'r> {
             let kind = match (device, kind) {
                 (Some(Device::Character(major, minor)), _) => LeafKind::Character(major, minor),
                 (Some(Device::Block(major, minor)), _) => LeafKind::Block(major, minor),
-                (None, FileType::RegularFile) => {
-                    if open_up {
-                        readable(place, &name, &status)?;
-                    }
-                    LeafKind::File(Content::Path(
-                        self.top.join(&path).into_os_string(),
-                        status.st_size as u64,
-                    ))
-                }
+                (None, FileType::RegularFile) => LeafKind::File(Content::Path(
+                    self.top.join(&path).into_os_string(),
+                    status.st_size as u64,
+                )),
                 (None, FileType::Symlink) => {
                     let target = rustix::fs::readlinkat(&place.directory, &name, Vec::new());
                     LeafKind::Link(OsString::from_vec(target.map_err(place.errno(&name))?.into_bytes()))
@@ -344,10 +343,6 @@ impl<'r> Disk<'r> {
                 attributes.mode = 0o777;
             }
             entries.insert(name, Node::Leaf(Leaf { kind, attributes }));
-        }
-        if open_up && own.st_mode & 0o700 != 0o700 {
-            let mode = Mode::from_raw_mode(own.st_mode & 0o7777 | 0o700);
-            rustix::fs::fchmod(&place.directory, mode).map_err(place.errno(here))?;
         }
         Ok(Directory { entries, attributes })
     }
@@ -370,12 +365,26 @@ pub fn identity(status: &Stat) -> Identity {
     Identity { device: status.st_dev, inode: status.st_ino }
 }
 
-fn readable(place: &Place, name: &OsStr, status: &Stat) -> Result<(), DiskError> {
-    if status.st_mode & 0o400 != 0 {
-        return Ok(());
+/// Gives the owner of files and directories what reading and removing them takes.
+fn open_up_in(place: &Place) -> Result<(), DiskError> {
+    for name in names(place)? {
+        let status = stat(place, &name)?;
+        let needed = match FileType::from_raw_mode(status.st_mode) {
+            FileType::Directory => 0o700,
+            FileType::RegularFile => 0o400,
+            _ => continue,
+        };
+        if status.st_mode & needed != needed {
+            let mode = Mode::from_raw_mode(status.st_mode & 0o7777 | needed);
+            rustix::fs::chmodat(&place.directory, &name, mode, AtFlags::empty())
+                .map_err(place.errno(&name))?;
+        }
+        if needed == 0o700 {
+            let below = open_directory(place.directory.as_fd(), &name).map_err(place.errno(&name))?;
+            open_up_in(&Place { directory: below, path: place.path.join(&name) })?;
+        }
     }
-    let mode = Mode::from_raw_mode(status.st_mode & 0o7777 | 0o400);
-    rustix::fs::chmodat(&place.directory, name, mode, AtFlags::empty()).map_err(place.errno(name))
+    Ok(())
 }
 
 fn stat(place: &Place, name: &OsStr) -> Result<Stat, DiskError> {

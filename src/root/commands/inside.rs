@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
-use super::changes::Snapshot;
+use super::changes::{ChangesError, Snapshot, whiteouts};
 use super::disk::{Disk, DiskError};
 use super::mounts::{self, MountError, Scaffold};
 use super::namespaces::{self, Refused};
@@ -34,6 +34,8 @@ enum InsideError {
     Mount(#[from] MountError),
     #[error("runAsRoot: {0}")]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Changes(#[from] ChangesError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error("fromImage: {0}")]
@@ -109,10 +111,11 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
     if commands.extra.is_none() && commands.fake_root.is_none() {
         return Ok(tree);
     }
+    let own_whiteouts = whiteouts(&tree);
     let layer = run.new_directory("layer")?;
     Disk::open(&layer, &mut records)?.make(&tree)?;
     if let Some(text) = &commands.extra {
-        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary)?;
+        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary(&mut records))?;
     }
     if let Some(text) = &commands.fake_root {
         let scaffold = match commands.fakechroot {
@@ -125,7 +128,11 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
             scaffold.lower().map_err(InsideError::io(&layer))?;
         }
     }
-    Ok(Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?)
+    let tree = Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?;
+    match whiteouts(&tree).difference(&own_whiteouts).next() {
+        Some(path) => Err(ChangesError::Whiteout(path.clone()).into()),
+        None => Ok(tree),
+    }
 }
 
 /// What the scripts of one layer share.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{mounts, namespaces};
-use crate::root::fakeroot::{self, End, Records};
+use crate::root::fakeroot::{self, End, Records, Role};
 use crate::root::kernel::{self, Event, Fork, Tid};
 
 /// A script that did not end well.
@@ -53,8 +53,8 @@ pub enum ScriptError {
 
 /// As whom a script runs.
 pub enum User<'r> {
-    /// Somebody without privileges.
-    Ordinary,
+    /// Somebody without privileges, who may remove what something is recorded of.
+    Ordinary(&'r mut Records),
     /// Root, whose deeds are recorded.
     Root(&'r mut Records),
 }
@@ -82,7 +82,7 @@ impl Script<'_> {
         let (go, mut go_on) = pipe().map_err(system("pipe"))?;
         let (mut complaint, complaints) = pipe().map_err(system("pipe"))?;
         let child = match kernel::fork().map_err(system("fork"))? {
-            Fork::Child => self.become_it(matches!(user, User::Ordinary), go, complaints),
+            Fork::Child => self.become_it(matches!(user, User::Ordinary(_)), go, complaints),
             Fork::Parent(child) => child,
         };
         drop((go, complaints));
@@ -92,10 +92,15 @@ impl Script<'_> {
             let _ = go_on.write_all(b"!"); // one that died meanwhile does not read it
         };
         let end = match user {
-            User::Root(records) => fakeroot::watch(child, records, start).map_err(system("ptrace"))?,
-            User::Ordinary => {
+            User::Root(records) => {
+                fakeroot::watch(child, Role::Root, records, start).map_err(system("ptrace"))?
+            }
+            User::Ordinary(records) if records.is_empty() => {
                 start();
                 wait_for(child).map_err(system("waitpid"))?
+            }
+            User::Ordinary(records) => {
+                fakeroot::watch(child, Role::Ordinary, records, start).map_err(system("ptrace"))?
             }
         };
         let _ = kernel::kill(-1, libc::SIGKILL); // there may be none
@@ -139,6 +144,11 @@ impl Script<'_> {
                 mounts::enter(self.root, store).map_err(io::Error::other)?;
             }
             None => rustix::process::chdir(self.root)?,
+        }
+        // A directory that whoever started us has open leads out of any root. An old kernel's programs keep it.
+        match kernel::keep_standard_streams() {
+            Err(e) if !matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => return Err(e),
+            _ => {}
         }
         match ordinary {
             true => namespaces::become_ordinary(),

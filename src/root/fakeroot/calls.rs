@@ -6,6 +6,7 @@
 
 use libc::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
+use super::identities::Request;
 use super::machine::Call;
 use super::records::SPECIAL;
 
@@ -31,7 +32,7 @@ pub enum Plan {
     /// Nothing is asked.
     Return(i64),
     /// Another identity of the program itself.
-    Become(Identities),
+    Become(Whose, Request),
     /// The numbers at these addresses are those of the program.
     Tell([u64; 3], Whose),
     /// The program's own number.
@@ -70,15 +71,6 @@ pub enum Deed {
     Made,
 }
 
-/// Changes of who a program is; `None` leaves things as they are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Identities {
-    /// Real, effective and saved user.
-    pub users: [Option<u32>; 3],
-    /// Real, effective and saved group.
-    pub groups: [Option<u32>; 3],
-}
-
 /// User or group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
@@ -110,6 +102,8 @@ pub struct Known {
     pub xattrs: bool,
     /// Whether the program is somebody else than root.
     pub other: bool,
+    /// Whether new files are to be looked at.
+    pub made: bool,
 }
 
 /// The plan for a call.
@@ -149,14 +143,12 @@ pub fn plan(call: Call, known: Known) -> Plan {
         libc::SYS_symlink => made(call, Which::Path(here, b, AT_SYMLINK_NOFOLLOW), known),
         libc::SYS_symlinkat => made(call, Which::Path(b, c, AT_SYMLINK_NOFOLLOW), known),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_creat if known.other => Plan::Create(Which::Path(here, a, 0)),
+        libc::SYS_creat if known.made => Plan::Create(Which::Path(here, a, 0)),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_open if known.other && b as i32 & libc::O_CREAT != 0 => {
+        libc::SYS_open if known.made && b as i32 & libc::O_CREAT != 0 => {
             Plan::Create(Which::Path(here, a, 0))
         }
-        libc::SYS_openat if known.other && c as i32 & libc::O_CREAT != 0 => {
-            Plan::Create(Which::Path(a, b, 0))
-        }
+        libc::SYS_openat if known.made && c as i32 & libc::O_CREAT != 0 => Plan::Create(Which::Path(a, b, 0)),
 
         libc::SYS_setxattr => Plan::File(Which::Path(here, a, 0), Deed::SetXattr(b, c, d, e as u32)),
         libc::SYS_lsetxattr => {
@@ -191,12 +183,12 @@ pub fn plan(call: Call, known: Known) -> Plan {
             Plan::Remove(Which::Path(c, d, AT_SYMLINK_NOFOLLOW))
         }
 
-        libc::SYS_setuid => users(Some(a), Some(a), Some(a)),
-        libc::SYS_setreuid => users(id(a), id(b), id(b)),
-        libc::SYS_setresuid => users(id(a), id(b), id(c)),
-        libc::SYS_setgid => groups(Some(a), Some(a), Some(a)),
-        libc::SYS_setregid => groups(id(a), id(b), id(b)),
-        libc::SYS_setresgid => groups(id(a), id(b), id(c)),
+        libc::SYS_setuid => Plan::Become(Whose::User, Request::One(a as u32)),
+        libc::SYS_setreuid => Plan::Become(Whose::User, Request::Two(id(a), id(b))),
+        libc::SYS_setresuid => Plan::Become(Whose::User, Request::Three([id(a), id(b), id(c)])),
+        libc::SYS_setgid => Plan::Become(Whose::Group, Request::One(a as u32)),
+        libc::SYS_setregid => Plan::Become(Whose::Group, Request::Two(id(a), id(b))),
+        libc::SYS_setresgid => Plan::Become(Whose::Group, Request::Three([id(a), id(b), id(c)])),
         libc::SYS_setgroups => Plan::Return(0),
         libc::SYS_getuid if known.other => Plan::TellOne(One::User),
         libc::SYS_geteuid if known.other => Plan::TellOne(One::EffectiveUser),
@@ -234,7 +226,7 @@ fn make_node(mut call: Call, mode: usize, which: Which, known: Known) -> Plan {
 
 /// A call that makes something new: its owner is who makes it.
 fn made(call: Call, which: Which, known: Known) -> Plan {
-    match known.other {
+    match known.made {
         true => Plan::Then(call, which, Deed::Made),
         false => Plan::Pass,
     }
@@ -246,16 +238,6 @@ fn without_special(mut call: Call, mode: usize) -> Call {
 }
 
 /// A number, unless it is -1.
-fn id(number: u64) -> Option<u64> {
-    (number as u32 != u32::MAX).then_some(number)
-}
-
-fn users(real: Option<u64>, effective: Option<u64>, saved: Option<u64>) -> Plan {
-    let users = [real, effective, saved].map(|id| id.map(|id| id as u32));
-    Plan::Become(Identities { users, ..Identities::default() })
-}
-
-fn groups(real: Option<u64>, effective: Option<u64>, saved: Option<u64>) -> Plan {
-    let groups = [real, effective, saved].map(|id| id.map(|id| id as u32));
-    Plan::Become(Identities { groups, ..Identities::default() })
+fn id(number: u64) -> Option<u32> {
+    (number as u32 != u32::MAX).then_some(number as u32)
 }

@@ -27,6 +27,9 @@ pub fn perform(
     let identity = Identity { device: status.device, inode: status.inode };
     let given = |id: u32| (id != u32::MAX).then_some(id);
     let error = |number: i32| Ok(Some(-i64::from(number)));
+    if status.links == 0 {
+        records.note_nameless(identity);
+    }
     match *deed {
         Deed::Own(uid, gid) => {
             records.change_owner(identity, given(uid), given(gid), status.is_directory());
@@ -38,19 +41,13 @@ pub fn perform(
         }
         Deed::Device(kind, number) => {
             let (major, minor) = (libc::major(number), libc::minor(number));
-            let record = records.entry(identity);
-            record.device = Some(match kind {
+            records.made(identity, owner);
+            records.entry(identity).device = Some(match kind {
                 libc::S_IFCHR => Device::Character(major, minor),
                 _ => Device::Block(major, minor),
             });
-            if owner != (0, 0) {
-                (record.uid, record.gid) = (Some(owner.0), Some(owner.1));
-            }
         }
-        Deed::Made => {
-            let record = records.entry(identity);
-            (record.uid, record.gid) = (Some(owner.0), Some(owner.1));
-        }
+        Deed::Made => records.made(identity, owner),
         Deed::SetXattr(name, value, size, flags) => {
             let name = match read_name(tid, name) {
                 Ok(name) => name,
@@ -58,6 +55,9 @@ pub fn perform(
             };
             if size > XATTR_VALUE {
                 return error(libc::E2BIG);
+            }
+            if let Err(number) = allowed_name(&name, status) {
+                return error(number);
             }
             let mut bytes = vec![0; size as usize];
             if size > 0 && kernel::read_memory(tid, value, &mut bytes).ok() != Some(bytes.len()) {
@@ -129,6 +129,16 @@ pub fn identity_of_open(tid: Tid, descriptor: i64) -> Option<Identity> {
     Some(Identity { device: metadata.dev(), inode: metadata.ino() })
 }
 
+/// The process that started a process, or whose thread a thread is.
+pub fn parent(tid: Tid) -> Option<Tid> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let number = |key| status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<Tid>().ok());
+    match number("Tgid:") {
+        Some(process) if process != tid => Some(process),
+        _ => number("PPid:"),
+    }
+}
+
 /// Gives a program `bytes`, as the calls for extended attributes do: the length alone if there is no room
 /// asked for.
 fn give(tid: Tid, address: u64, room: u64, bytes: &[u8]) -> i64 {
@@ -139,6 +149,23 @@ fn give(tid: Tid, address: u64, room: u64, bytes: &[u8]) -> i64 {
             Ok(()) => bytes.len() as i64,
             Err(_) => -i64::from(libc::EFAULT),
         },
+    }
+}
+
+/// Whether a file may have an extended attribute of this name (xattr(7)), or an error's number.
+///
+/// ACLs (`system.posix_acl_access`) are not supported, as on many file systems: programs that copy them
+/// (install, cp -p) give every file one that says no more than its mode, which unpacked later on top of another
+/// mode would undo that. Told so, they set the mode.
+fn allowed_name(name: &[u8], status: &FileStatus) -> Result<(), i32> {
+    let namespaces: [&[u8]; 3] = [b"security.", b"trusted.", b"user."];
+    let Some(namespace) = namespaces.into_iter().find(|namespace| name.starts_with(namespace)) else {
+        return Err(libc::EOPNOTSUPP);
+    };
+    match namespace {
+        _ if name.len() == namespace.len() => Err(libc::EINVAL),
+        b"user." if !status.is_directory() && !status.is_file() => Err(libc::EPERM),
+        _ => Ok(()),
     }
 }
 

@@ -6,10 +6,11 @@
 
 mod calls;
 mod deeds;
+mod identities;
 mod machine;
 mod records;
 mod status;
 mod tracer;
 
 pub use records::{Device, Identity, Record, Records, SPECIAL};
-pub use tracer::{End, watch};
+pub use tracer::{End, Role, watch};

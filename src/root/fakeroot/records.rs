@@ -1,7 +1,7 @@
 //! What a file is said to be, where the file system cannot hold it: owners, set-user-ID bits, devices,
 //! extended attributes. Kept by inode, so that renaming and linking change nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::layer::tar::Xattrs;
 
@@ -47,6 +47,9 @@ pub struct Records {
     by_identity: HashMap<Identity, Record>,
     /// Whether any of them has had an extended attribute.
     pub(super) xattrs: bool,
+    /// Files that have no name any more but are open, of which something has been said since: nobody tells
+    /// when such a file is gone, so whatever is new is compared with them.
+    nameless: HashSet<Identity>,
 }
 
 impl Records {
@@ -71,6 +74,38 @@ impl Records {
     /// A file is gone, and another one may get its number.
     pub fn forget(&mut self, identity: Identity) {
         self.by_identity.remove(&identity);
+        self.nameless.remove(&identity);
+    }
+
+    /// Forgets what is said of a file, and returns it.
+    pub(super) fn take(&mut self, identity: Identity) -> Option<Record> {
+        self.by_identity.remove(&identity)
+    }
+
+    /// Says again what was taken, unless something else is said by now.
+    pub(super) fn put_back(&mut self, identity: Identity, record: Record) {
+        self.by_identity.entry(identity).or_insert(record);
+    }
+
+    /// Something is said of a file without a name.
+    pub(super) fn note_nameless(&mut self, identity: Identity) {
+        self.nameless.insert(identity);
+    }
+
+    /// Whether there are such files.
+    pub(super) fn are_nameless(&self) -> bool {
+        !self.nameless.is_empty()
+    }
+
+    /// A file is new, made by `owner`.
+    pub(super) fn made(&mut self, identity: Identity, owner: (u32, u32)) {
+        if self.nameless.contains(&identity) {
+            self.forget(identity);
+        }
+        if owner != (0, 0) {
+            let record = self.entry(identity);
+            (record.uid, record.gid) = (Some(owner.0), Some(owner.1));
+        }
     }
 
     /// Whether nothing is said of any file.

@@ -1,7 +1,7 @@
 //! `struct stat` and `struct statx` in another program's memory.
 
 use super::machine::STAT;
-use super::records::{Device, Record};
+use super::records::{Device, Identity, Record};
 
 /// What decides about a file here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +47,19 @@ impl FileStatus {
         }
     }
 
+    /// Which file this is.
+    pub fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode }
+    }
+
     /// Whether it is a directory.
     pub fn is_directory(&self) -> bool {
         self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
     }
 }
 

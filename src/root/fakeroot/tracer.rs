@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::calls::{self, Deed, Identities, Known, One, Plan, Which, Whose};
+use super::calls::{self, Deed, Known, One, Plan, Which, Whose};
 use super::deeds;
+use super::identities::{Numbers, Request};
 use super::machine::{self, Call};
-use super::records::{Identity, Records};
+use super::records::{Identity, Record, Records};
 use super::status::FileStatus;
 use crate::root::kernel::{self, Event, Registers, Stop, Tid};
 
@@ -23,11 +24,21 @@ pub enum End {
     Killed(i32),
 }
 
+/// Whose deeds a program's are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Root's: they are recorded.
+    Root,
+    /// Somebody's without privileges: what is recorded of files goes with them when they are removed.
+    Ordinary,
+}
+
 /// Watches `program`, a child of this process that waits for `start` to be called, until it ends.
-pub fn watch(program: Tid, records: &mut Records, start: impl FnOnce()) -> io::Result<End> {
+pub fn watch(program: Tid, role: Role, records: &mut Records, start: impl FnOnce()) -> io::Result<End> {
     kernel::seize(program)?;
     kernel::interrupt(program)?;
-    let mut tracer = Tracer { records, threads: HashMap::new() };
+    let threads = HashMap::from([(program, Thread::default())]);
+    let mut tracer = Tracer { role, records, threads };
     let mut start = Some(start);
     loop {
         let (tid, event) = kernel::wait(None)?;
@@ -50,6 +61,7 @@ pub fn watch(program: Tid, records: &mut Records, start: impl FnOnce()) -> io::R
 }
 
 struct Tracer<'r> {
+    role: Role,
     records: &'r mut Records,
     threads: HashMap<Tid, Thread>,
 }
@@ -67,8 +79,8 @@ struct Thread {
 /// Real, effective and saved numbers of a program; all 0 for root.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 struct Who {
-    users: [u32; 3],
-    groups: [u32; 3],
+    users: Numbers,
+    groups: Numbers,
 }
 
 #[derive(Clone)]
@@ -98,10 +110,10 @@ enum Next {
     Made,
     /// The answer has the status of the file in the way: make the call.
     Clear(Which, Scratch),
-    /// The call is made: ask whether the file has gone.
-    Cleared(Which, FileStatus),
+    /// The call is made: ask whether the file has gone, of which this was recorded.
+    Cleared(Which, Identity, Record),
     /// The answer has the status of what is there now.
-    Gone(FileStatus, Scratch, i64),
+    Gone(Identity, Record, Scratch, i64),
 }
 
 /// A place in the program's memory that the kernel writes to, and what was there.
@@ -113,6 +125,12 @@ pub(super) struct Scratch {
 
 impl Tracer<'_> {
     fn stopped(&mut self, tid: Tid, event: Event) -> io::Result<()> {
+        if !self.threads.contains_key(&tid) {
+            // Whoever started it has not told us yet.
+            let identities = deeds::parent(tid).and_then(|parent| self.threads.get(&parent));
+            let identities = identities.map(|parent| parent.identities).unwrap_or_default();
+            self.threads.insert(tid, Thread { identities, ..Thread::default() });
+        }
         let signal = match event {
             Event::Signal(signal) => {
                 let thread = self.threads.entry(tid).or_default();
@@ -128,7 +146,8 @@ impl Tracer<'_> {
             Event::Other(libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
                 let identities = self.threads.entry(tid).or_default().identities;
                 let child = kernel::event_message(tid)? as Tid;
-                self.threads.entry(child).or_default().identities = identities;
+                // It may have come before this, and may be somebody else by now.
+                self.threads.entry(child).or_insert(Thread { identities, ..Thread::default() });
                 0
             }
             Event::Syscall => self.syscall(tid)?,
@@ -174,10 +193,12 @@ impl Tracer<'_> {
             records: !self.records.is_empty(),
             xattrs: self.records.xattrs,
             other: who != Who::default(),
+            made: who != Who::default() || self.records.are_nameless(),
         };
         let nothing = Call { number: -1, arguments: call.arguments };
         let (replacement, next) = match calls::plan(call, known) {
             Plan::Pass => return Ok(()),
+            plan if self.role == Role::Ordinary && !matches!(plan, Plan::Remove(_)) => return Ok(()),
             Plan::Stat(address) => (None, Next::Show { address, extended: false }),
             Plan::Statx(address) => (None, Next::Show { address, extended: true }),
             Plan::File(which, deed) => {
@@ -194,9 +215,9 @@ impl Tracer<'_> {
                 (Some(call), Next::Clear(which, scratch))
             }
             Plan::Return(result) => (Some(nothing), Next::Return(result)),
-            Plan::Become(identities) => {
-                self.threads.entry(tid).or_default().identities.change(identities);
-                (Some(nothing), Next::Return(0))
+            Plan::Become(whose, request) => {
+                let changed = self.threads.entry(tid).or_default().identities.change(whose, request);
+                (Some(nothing), Next::Return(if changed { 0 } else { -i64::from(libc::EPERM) }))
             }
             Plan::Tell(addresses, whose) => {
                 let numbers = if whose == Whose::User { who.users } else { who.groups };
@@ -267,34 +288,49 @@ impl Tracer<'_> {
             Next::Made => {
                 if let Some(identity) = deeds::identity_of_open(tid, result) {
                     let who = self.threads.entry(tid).or_default().identities;
-                    let record = self.records.entry(identity);
-                    (record.uid, record.gid) = (Some(who.users[1]), Some(who.groups[1]));
+                    self.records.made(identity, (who.users[1], who.groups[1]));
                 }
                 finish(result)
             }
             Next::Clear(which, scratch) => {
                 let status = scratch.take(tid)?;
-                let identity = Identity { device: status.device, inode: status.inode };
-                let goes = result == 0
-                    && (status.links <= 1 || status.is_directory())
-                    && self.records.get(identity).is_some();
-                again(self, original, if goes { Next::Cleared(which, status) } else { Next::Pass })
-            }
-            Next::Cleared(..) if result < 0 => finish(result),
-            Next::Cleared(which, status) => {
-                let (call, scratch) = ask(tid, &registers, which)?;
-                again(self, call, Next::Gone(status, scratch, result))
-            }
-            Next::Gone(was, scratch, of_the_call) => {
-                let is = scratch.take(tid)?;
-                // An exchange leaves it under the other name; only unlinking is sure to have removed it.
+                // An exchange leaves it under the other name.
                 let exchanged = original.number == libc::SYS_renameat2 && original.arguments[4] & 2 != 0;
-                if !exchanged && (result < 0 || (is.device, is.inode) != (was.device, was.inode)) {
-                    self.records.forget(Identity { device: was.device, inode: was.inode });
+                let goes = result == 0 && !exchanged && (status.links <= 1 || status.is_directory());
+                // Before it is gone: right after that, another thread's new file may have its number.
+                let record = goes.then(|| self.records.take(status.identity())).flatten();
+                let next =
+                    record.map_or(Next::Pass, |record| Next::Cleared(which, status.identity(), record));
+                again(self, original, next)
+            }
+            Next::Cleared(_, identity, record) if result < 0 => {
+                self.records.put_back(identity, record);
+                finish(result)
+            }
+            Next::Cleared(which, identity, record) => {
+                if removes(original) {
+                    return finish(result);
+                }
+                let (call, scratch) = ask(tid, &registers, which)?;
+                again(self, call, Next::Gone(identity, record, scratch, result))
+            }
+            Next::Gone(identity, record, scratch, of_the_call) => {
+                // Renamed to itself.
+                if scratch.take(tid)?.identity() == identity && result == 0 {
+                    self.records.put_back(identity, record);
                 }
                 finish(of_the_call)
             }
         }
+    }
+}
+
+/// Whether a call takes a name away, and gives it to nothing else.
+fn removes(call: Call) -> bool {
+    match call.number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_unlink | libc::SYS_rmdir => true,
+        number => number == libc::SYS_unlinkat,
     }
 }
 
@@ -331,13 +367,13 @@ impl Scratch {
 }
 
 impl Who {
-    fn change(&mut self, to: Identities) {
-        let change = |numbers: &mut [u32; 3], to: [Option<u32>; 3]| {
-            for (number, to) in numbers.iter_mut().zip(to) {
-                *number = to.unwrap_or(*number);
-            }
-        };
-        change(&mut self.users, to.users);
-        change(&mut self.groups, to.groups);
+    /// Whether it is permitted. Programs that give up root's privileges try whether they get them back.
+    fn change(&mut self, whose: Whose, request: Request) -> bool {
+        // Capabilities go with the effective user (capabilities(7)).
+        let privileged = self.users[1] == 0;
+        let numbers = if whose == Whose::User { &mut self.users } else { &mut self.groups };
+        let changed = request.change(*numbers, privileged);
+        *numbers = changed.unwrap_or(*numbers);
+        changed.is_some()
     }
 }
