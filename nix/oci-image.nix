@@ -258,6 +258,7 @@ let
       meta = arguments.meta or { };
     }
     // (if isIndex then { } else { inherit root; })
+    // (if includeNixDB && !isIndex then { inherit database; } else { })
     // passthru;
 
   # As in dockerTools.

@@ -101,7 +101,7 @@ mod of_the_project {
                     .ok(),
                 )
             };
-            assert_eq!(names("lib"), json(r#"["ociImage"]"#));
+            assert_eq!(names("lib"), json(r#"["ociImage","pullImage"]"#));
             assert_eq!(names("checks"), json(r#"["gantry","image"]"#));
             let formatter = flake(&nix, &["eval"], &project, &format!("formatter.{system}.name"), &["--raw"]);
             assert!(formatter.ok().starts_with("nixpkgs-fmt-"));

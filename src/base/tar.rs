@@ -234,12 +234,13 @@ impl Extended {
             b"path" | b"linkpath" | b"uname" | b"gname" if value.contains(&0) => {
                 return Err("a name with a NUL");
             }
+            // CPython takes no value for 0 here, others for the header's own.
+            b"size" if decimal(value).is_none() => return Err("a PAX size that is no number"),
             // No value: the header's own counts (pax(1), "pax Extended Header Keywords").
             _ if value.is_empty() && !key.starts_with(b"SCHILY.xattr.") => {
                 self.0.remove(key);
                 return Ok(());
             }
-            b"size" if decimal(value).is_none() => return Err("a PAX size that is no number"),
             _ => {}
         }
         self.0.insert(key.into(), value.into());

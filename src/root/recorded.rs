@@ -21,6 +21,7 @@ pub struct Recorded {
     /// `layer.tar`.
     pub layer: RecordedLayer,
     /// Whom the Nix database belongs to, if there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Owner>,
 }
 

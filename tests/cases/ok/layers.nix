@@ -47,6 +47,6 @@ assert tag { layers = [ ]; } == (builtins.ociImage { name = "team/app"; }).image
 # The database describes their paths, too.
 assert (image { }).exportReferencesGraph.closure == [ "${(image { }).root}" ];
 assert
-  (image { includeNixDB = true; }).exportReferencesGraph.closure
+  (image { includeNixDB = true; }).database.exportReferencesGraph.closure
   == [ "${(image { includeNixDB = true; }).root}" "${a}" "${b}" "${a}" "${../files/etc}" ];
 true

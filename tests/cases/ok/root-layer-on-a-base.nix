@@ -1,16 +1,23 @@
-# A new base image makes no new root layer, unless something in it depends on the base.
+# What a root layer reads of the base: which directories are links; all of it only if something depends on it.
 let
   package = import ../package.nix;
-  root =
-    base: arguments:
-    (builtins.ociImage ({ name = "app"; fromImage = package base; } // arguments)).root.drvPath;
-  independent = arguments: root "one" arguments == root "two" arguments;
+  arguments =
+    more:
+    (builtins.ociImage ({ name = "app"; fromImage = package "base"; } // more)).root.gantry.arguments;
+  links = more: arguments more ? directoryLinks;
+  base = more: arguments more ? fromImage;
   shell = package "bash";
+  without = (builtins.ociImage { name = "app"; }).root.gantry.arguments;
+  # Images on one base share the derivation.
+  shared = name: (builtins.ociImage { inherit name; fromImage = package "base"; }).root.gantry.arguments.directoryLinks;
 in
-assert independent { };
-assert independent { directories."/tmp" = { }; };
-assert independent { extraCommands = "true"; fakeRootCommands = "true"; inherit shell; };
-assert independent { users = { }; runAsRoot = null; };
-assert !(independent { users.app.uid = 1000; });
-assert !(independent { runAsRoot = "true"; inherit shell; });
+assert !(without ? directoryLinks) && !(without ? fromImage);
+assert links { } && !(base { });
+assert !(base { directories."/tmp" = { }; });
+assert !(base { extraCommands = "true"; fakeRootCommands = "true"; inherit shell; });
+assert !(base { users = { }; runAsRoot = null; });
+assert links { users.app.uid = 1000; } && base { users.app.uid = 1000; };
+assert base { runAsRoot = "true"; inherit shell; };
+assert !(links { runAsRoot = "true"; inherit shell; });
+assert shared "one" == shared "two";
 true
