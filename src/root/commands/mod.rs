@@ -25,6 +25,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,7 +101,10 @@ pub(super) fn run(
     let pid = Pid::from_child(&child);
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|e| error(e.into()))?;
     let timeout = ATTENTION.try_into().ok();
-    while rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], timeout.as_ref()) == Ok(0) {
+    // A signal that asks us to stop interrupts this.
+    while let Ok(0) | Err(Errno::INTR) =
+        rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], timeout.as_ref())
+    {
         if progress.cancelled() {
             // Its own child, and all in the namespaces with that, die with it.
             child.kill().map_err(error)?;
