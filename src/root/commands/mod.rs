@@ -17,6 +17,7 @@ mod inside;
 mod mounts;
 mod namespaces;
 mod script;
+mod work;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -35,6 +36,7 @@ use super::tree::Directory;
 use crate::layer::Progress;
 
 pub use inside::inside;
+pub(super) use work::Work;
 
 /// How often a run is asked whether it is to stop.
 const ATTENTION: Duration = Duration::from_millis(100);
