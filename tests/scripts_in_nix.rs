@@ -5,7 +5,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{Image, Nix, look, output, packages, run};
+use support::{Image, Machine, Nix, look, output, packages, packages_there, run};
 
 /// The members of an image's root layer: name, type, mode, owner, device and extended attributes, by CPython.
 fn root_layer(nix: &Nix, image: &str) -> Vec<String> {
@@ -17,7 +17,7 @@ fn root_layer(nix: &Nix, image: &str) -> Vec<String> {
 }
 
 const SCRIPT: &str = "mkdir -p srv; echo x > srv/su; chown 5:6 srv/su; chmod 6755 srv/su; chmod 2770 srv; chown 1000:100 srv; \
-    mknod srv/null c 1 3; ln -s nowhere srv/link; chown -h 7:8 srv/link; stat -c '%a %u:%g %F' srv/su srv/null >&2";
+    mknod srv/null c 1 3; ln -s nowhere srv/link; chown -h 7:8 srv/link; stat -c %a:%u:%g srv/su srv/null >&2";
 
 #[test]
 fn every_script_runs_in_the_sandbox_and_root_may_what_nix_refuses() {
@@ -105,4 +105,22 @@ fn two_builds_of_one_image_are_equal() {
     );
     nix.built(&image);
     run(nix.command("nix-build").args(["--no-out-link", "--check", "--cores", "1", "--expr", &image])).ok();
+}
+
+#[test]
+fn a_normal_user_builds_with_scripts_through_the_daemon() {
+    let machine = Machine::new();
+    let expression = format!(
+        "{} (builtins.ociImage {{ name = \"app\"; shell = busybox; path = busybox; runAsRoot = \"{SCRIPT}\"; }}).root",
+        packages_there()
+    );
+    let path = machine.as_nobody(&format!("nix-build --no-out-link --expr '{expression}'")).ok();
+    let here = Nix::new();
+    let same = here.built(&expression.replace("/mnt/packages", &packages_folder()));
+    let layer = |root: &std::path::Path| std::fs::read(root.join("layer.tar")).expect("a layer");
+    assert!(layer(&machine.path().join(path.trim_start_matches('/'))) == layer(&same));
+}
+
+fn packages_folder() -> String {
+    support::debian_packages().parent().expect("a folder").display().to_string()
 }
