@@ -60,11 +60,7 @@ const CHANGES: [(&str, &str, &[&str]); 37] = [
     ("a device deleted", "rm /srv/null /srv/fifo", &["srv/.wh.fifo", "srv/.wh.null"]),
     ("a link deleted", "rm /bin", &[".wh.bin"]),
     ("a file for a directory", "rm -r /opt/old; echo x > /opt/old", &["opt/old"]),
-    (
-        "a directory for a file",
-        "rm /etc/passwd; mkdir /etc/passwd; touch /etc/passwd/x",
-        &["etc/passwd", "etc/passwd/x"],
-    ),
+    ("a directory for a file", "rm /etc/abc; mkdir /etc/abc; touch /etc/abc/x", &["etc/abc", "etc/abc/x"]),
     ("a link for a file", "ln -sf passwd /etc/abc", &["etc/abc"]),
     ("a link for a directory", "rm -r /opt/old; ln -s opaque /opt/old", &["opt/old"]),
     ("a directory for a link", "rm /bin; mkdir /bin; touch /bin/x", &["bin", "bin/x"]),
