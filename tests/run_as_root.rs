@@ -60,11 +60,7 @@ const CHANGES: [(&str, &str, &[&str]); 37] = [
     ("a device deleted", "rm /srv/null /srv/fifo", &["srv/.wh.fifo", "srv/.wh.null"]),
     ("a link deleted", "rm /bin", &[".wh.bin"]),
     ("a file for a directory", "rm -r /opt/old; echo x > /opt/old", &["opt/old"]),
-    (
-        "a directory for a file",
-        "rm /etc/passwd; mkdir /etc/passwd; touch /etc/passwd/x",
-        &["etc/passwd", "etc/passwd/x"],
-    ),
+    ("a directory for a file", "rm /etc/abc; mkdir /etc/abc; touch /etc/abc/x", &["etc/abc", "etc/abc/x"]),
     ("a link for a file", "ln -sf passwd /etc/abc", &["etc/abc"]),
     ("a link for a directory", "rm -r /opt/old; ln -s opaque /opt/old", &["opt/old"]),
     ("a directory for a link", "rm /bin; mkdir /bin; touch /bin/x", &["bin", "bin/x"]),
@@ -311,8 +307,8 @@ fn layers_that_try_to_get_out_are_refused_or_contained() {
     let mut made = 0;
     for (name, refusal) in images.as_object().expect("a set") {
         let base: PathBuf = folder.join(name);
-        let script = "echo own > /etc-of-own; find / -xdev -name passwd -exec sh -c 'echo more >> $0' {} \\;; \
-                      find / -xdev -type l -exec sh -c 'echo x 2> /dev/null > $0/escaped-by-script' {} \\;; true";
+        let script = "echo own > /etc-of-own; find / -xdev -name passwd -o -xdev -type l > /list; while read -r f; do \
+                      echo more 2> /dev/null >> $f || true; echo x 2> /dev/null > $f/escaped-by-script || true; done < /list; true";
         let ran = scripts.run(json!({ "fromImage": base, "runAsRoot": script }), name);
         match refusal.as_str() {
             Some("") if ran.code == Some(0) => {

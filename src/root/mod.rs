@@ -133,7 +133,7 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
             plain_tree(&spec, store, image.as_ref())?
         }
         Some(_) => {
-            let directory = tempfile::Builder::new().prefix("root-").tempdir_in(surroundings.temporary);
+            let directory = commands::Work::new(surroundings.temporary);
             let directory = directory.map_err(|e| RootError::io(surroundings.temporary, e))?;
             let work = work.insert(directory).path();
             let inside = commands::Surroundings { store, work, cores: surroundings.cores, mtime };

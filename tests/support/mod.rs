@@ -7,6 +7,7 @@
 mod builder;
 mod container;
 mod image;
+mod machine;
 mod made;
 mod nix;
 mod packages;
@@ -21,6 +22,7 @@ use std::process::{Command, Output};
 pub use builder::{Store, ask, from_bytes, listing};
 pub use container::Container;
 pub use image::{Image, Layer, Member, look, look_at_others, tree};
+pub use machine::{Machine, packages_there};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
 pub use nix::{Nix, quoted};
 pub use packages::{debian_packages, packages};

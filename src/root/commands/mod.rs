@@ -17,6 +17,7 @@ mod inside;
 mod mounts;
 mod namespaces;
 mod script;
+mod work;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -25,6 +26,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +36,7 @@ use super::tree::Directory;
 use crate::layer::Progress;
 
 pub use inside::inside;
+pub(super) use work::Work;
 
 /// How often a run is asked whether it is to stop.
 const ATTENTION: Duration = Duration::from_millis(100);
@@ -100,7 +103,10 @@ pub(super) fn run(
     let pid = Pid::from_child(&child);
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|e| error(e.into()))?;
     let timeout = ATTENTION.try_into().ok();
-    while rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], timeout.as_ref()) == Ok(0) {
+    // A signal that asks us to stop interrupts this.
+    while let Ok(0) | Err(Errno::INTR) =
+        rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], timeout.as_ref())
+    {
         if progress.cancelled() {
             // Its own child, and all in the namespaces with that, die with it.
             child.kill().map_err(error)?;
