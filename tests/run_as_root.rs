@@ -338,7 +338,7 @@ fn a_name_that_would_delete_files_is_refused() {
     let scripts = Scripts::new();
     let images = image(&[layer("mkdir -p etc; echo x > etc/x; echo y > etc/y")]);
     for (arguments, path) in [
-        (json!({ "extraCommands": "touch .wh.x" }), "/.wh.x"),
+        (json!({ "extraCommands": "echo x > .wh.x" }), "/.wh.x"),
         (json!({ "fakeRootCommands": "mkdir d; mkdir d/.wh.d" }), "/d/.wh.d"),
         (
             json!({ "fromImage": images.folder.path(), "runAsRoot": "touch /etc/.wh..wh..opq" }),
@@ -353,6 +353,9 @@ fn a_name_that_would_delete_files_is_refused() {
         assert!(error.starts_with(&format!("error: {path} is left by the scripts: ")), "{error}");
         assert!(error.contains("deletes files"), "{error}");
     }
+    // An empty file is what layered images of dockerTools delete files of the base with.
+    scripts.run(json!({ "extraCommands": "mkdir d; touch .wh.x d/.wh..wh..opq" }), "deleting").ok();
+    assert_eq!(scripts.names("deleting"), [".wh.x", "d", "d/.wh..wh..opq"]);
     // What runAsRoot deletes is no such name.
     let arguments = json!({ "fromImage": images.folder.path(), "runAsRoot": "rm /etc/x", "extraCommands": "touch z", "fakeRootCommands": "chown 5 z" });
     scripts.run(arguments, "out").ok();

@@ -26,8 +26,8 @@ const WHITEOUT: &str = ".wh.";
 /// Hides what lower layers have in its directory.
 const OPAQUE: &str = ".wh..wh..opq";
 
-/// The files of a layer that say that others are gone, and what else has the name of such a file.
-pub fn whiteouts(tree: &Directory) -> BTreeSet<PathBuf> {
+/// What has the name of a whiteout, if it passes `judged`: the first by its path.
+pub fn named_as_whiteout(tree: &Directory, judged: impl Fn(&Node) -> bool) -> Option<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![(PathBuf::from("/"), tree)];
     while let Some((at, directory)) = open.pop() {
@@ -36,12 +36,20 @@ pub fn whiteouts(tree: &Directory) -> BTreeSet<PathBuf> {
             if let Node::Directory(directory) = node {
                 open.push((path.clone(), directory));
             }
-            if name.as_encoded_bytes().starts_with(WHITEOUT.as_bytes()) {
+            if name.as_encoded_bytes().starts_with(WHITEOUT.as_bytes()) && judged(node) {
                 found.insert(path);
             }
         }
     }
-    found
+    found.pop_first()
+}
+
+/// Whether something with the name of a whiteout is none: those are empty files.
+pub fn is_no_whiteout(node: &Node) -> bool {
+    match node {
+        Node::Leaf(Leaf { kind: LeafKind::File(content), .. }) => content.size() > 0,
+        _ => true,
+    }
 }
 
 /// Why a tree cannot be a layer.
@@ -50,9 +58,10 @@ pub enum ChangesError {
     /// It could not be read.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A script made a file that would delete others.
+    /// A script made something that would delete files.
     #[error(
-        "{} is left by the scripts: a name that begins with .wh. deletes files when the image is unpacked",
+        "{} is left by the scripts: a name that begins with .wh. deletes files when the image is unpacked \
+         (runAsRoot deletes them as they are; in extraCommands and fakeRootCommands an empty file of that name does)",
         .0.display()
     )]
     Whiteout(PathBuf),
@@ -84,7 +93,7 @@ impl Snapshot {
     /// What is different now.
     pub fn changes(&self, disk: &Disk) -> Result<Directory, ChangesError> {
         let now = Snapshot::of(disk, true)?;
-        if let Some(path) = whiteouts(&now.tree).pop_first() {
+        if let Some(path) = named_as_whiteout(&now.tree, |_| true) {
             return Err(ChangesError::Whiteout(path));
         }
         let entries = self.in_directory(&now, &self.tree, &now.tree, Path::new(""));

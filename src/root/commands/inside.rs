@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
-use super::changes::{ChangesError, Snapshot, whiteouts};
+use super::changes::{ChangesError, Snapshot, is_no_whiteout, named_as_whiteout};
 use super::disk::{Disk, DiskError};
 use super::mounts::{self, MountError, Scaffold};
 use super::namespaces::{self, Refused};
@@ -111,7 +111,6 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
     if commands.extra.is_none() && commands.fake_root.is_none() {
         return Ok(tree);
     }
-    let own_whiteouts = whiteouts(&tree);
     let layer = run.new_directory("layer")?;
     Disk::open(&layer, &mut records)?.make(&tree)?;
     if let Some(text) = &commands.extra {
@@ -129,8 +128,9 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
         }
     }
     let tree = Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?;
-    match whiteouts(&tree).difference(&own_whiteouts).next() {
-        Some(path) => Err(ChangesError::Whiteout(path.clone()).into()),
+    // As in dockerTools, an empty file of such a name deletes what the base has.
+    match named_as_whiteout(&tree, is_no_whiteout) {
+        Some(path) => Err(ChangesError::Whiteout(path).into()),
         None => Ok(tree),
     }
 }
