@@ -82,8 +82,7 @@ let
       }
         # Only these two read the image below: without them, another one needs no other root layer.
         // (if runAsRoot != null || users != { } then below else { })
-      # What runAsRoot changes is where links lead to already.
-      // (if fromImage != null && runAsRoot == null then { directoryLinks = "${directoryLinks}"; } else { });
+      // (if fromImage != null then { directoryLinks = "${directoryLinks}"; } else { });
 
       # Of the base alone, so all images on it share them.
       directoryLinks = task {

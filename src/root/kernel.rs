@@ -94,6 +94,12 @@ pub fn kill(process: Tid, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(process, signal) }.into()).map(drop)
 }
 
+/// Sends a signal to one thread of this namespace.
+pub fn signal_thread(tid: Tid, signal: i32) -> io::Result<()> {
+    // SAFETY: tkill takes numbers.
+    check(unsafe { libc::syscall(libc::SYS_tkill, tid, signal) }).map(drop)
+}
+
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     match result {
         -1 => Err(io::Error::last_os_error()),

@@ -37,6 +37,12 @@ impl DirectoryLinks {
         serde_json::from_slice(&bytes).map_err(|source| RootError::Recorded { path: path.into(), source })
     }
 
+    /// Without those that are directories in `root`.
+    pub(super) fn but_for_directories_of(mut self, root: &Directory) -> DirectoryLinks {
+        self.0.retain(|link, _| !matches!(root.get(Path::new(link)), Some(Node::Directory(_))));
+        self
+    }
+
     /// Moves what `root` has under the name of a link to where that leads.
     pub(super) fn follow(&self, root: &mut Directory) -> Result<(), RootError> {
         for _ in 0..MAX_ROUNDS {
@@ -100,6 +106,12 @@ fn take(root: &mut Directory, path: &Path) -> Option<Directory> {
 
 /// Adds what `from` holds to `into`, which is at `path`.
 fn merge(into: &mut Directory, from: Directory, path: &Path, link: &str) -> Result<(), RootError> {
+    if !from.attributes.say_nothing_of_a_directory() && from.attributes != into.attributes {
+        if !into.attributes.say_nothing_of_a_directory() {
+            return Err(RootError::Twice { path: path.into(), link: link.into() });
+        }
+        into.attributes = from.attributes;
+    }
     for (name, node) in from.entries {
         let at = path.join(&name);
         match (into.entries.remove(&name), node) {

@@ -140,9 +140,8 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
             commands::run(arguments, &inside, progress)?
         }
     };
-    // What runAsRoot has changed is where it is already.
-    let in_place = spec.commands.as_ref().is_some_and(|commands| commands.run_as_root.is_some());
-    if let Some(path) = spec.directory_links.as_deref().filter(|_| !in_place) {
+    // Where there are scripts, it is known there which links they have left.
+    if let Some(path) = spec.directory_links.as_deref().filter(|_| spec.commands.is_none()) {
         DirectoryLinks::read(path)?.follow(&mut tree)?;
     }
     if spec.include_nix_db {

@@ -92,6 +92,11 @@ impl Attributes {
         Attributes { mode, ..Attributes::default() }
     }
 
+    /// Whether they are what a directory has that is there for what is in it.
+    pub fn say_nothing_of_a_directory(&self) -> bool {
+        *self == Attributes::of_mode(DIRECTORY_MODE)
+    }
+
     /// Takes over what a rule says.
     pub fn adjust(&mut self, mode: Option<u32>, owner: &PartialOwner) {
         self.mode = mode.unwrap_or(self.mode);

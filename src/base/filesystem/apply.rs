@@ -231,7 +231,8 @@ pub(super) fn directory(root: &Directory, path: &[u8]) -> Option<PathBuf> {
 pub(super) fn file<'t>(root: &'t Directory, path: &[u8]) -> Option<&'t Extent> {
     let mut path = path.to_vec();
     for _ in 0..MAX_LINKS {
-        let names = parts(&path);
+        // `..` is for `resolve`: it leaves where the link before it leads to.
+        let names: Vec<&[u8]> = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
         let (last, parents) = names.split_last()?;
         let parent = resolve(root, parents).ok()?;
         match find(root, &parent)?.entries.get(OsStr::from_bytes(last))? {

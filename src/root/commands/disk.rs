@@ -63,10 +63,23 @@ impl<'r> Disk<'r> {
 
     /// Makes what is in `tree`, on top of what is there: where that has a link to a directory in place of
     /// one of the tree's, the link is followed.
-    pub fn make(&mut self, tree: &Directory) -> Result<(), DiskError> {
+    /// A directory that is there keeps its mode and owner, unless the tree has something to say of them.
+    pub fn make(&mut self, tree: &Directory, over_an_image: bool) -> Result<(), DiskError> {
         let top = self.top_place()?;
-        self.attributes(&top, OsStr::new("."), &tree.attributes)?;
+        self.directory_attributes(&top, &tree.attributes, over_an_image)?;
         self.make_in(&top, tree)
+    }
+
+    fn directory_attributes(
+        &mut self,
+        place: &Place,
+        attributes: &Attributes,
+        is_there: bool,
+    ) -> Result<(), DiskError> {
+        match is_there && attributes.say_nothing_of_a_directory() {
+            true => Ok(()),
+            false => self.attributes(place, OsStr::new("."), attributes, None),
+        }
     }
 
     fn top_place(&self) -> Result<Place, DiskError> {
@@ -79,41 +92,60 @@ impl<'r> Disk<'r> {
         for (name, node) in &tree.entries {
             match node {
                 Node::Directory(directory) => {
-                    let below = self.directory(place, name)?;
-                    self.attributes(&below, OsStr::new("."), &directory.attributes)?;
+                    let (below, is_there) = self.directory(place, name)?;
+                    self.directory_attributes(&below, &directory.attributes, is_there)?;
                     self.make_in(&below, directory)?;
                 }
                 Node::Leaf(leaf) => {
                     self.clear(place, name)?;
                     self.leaf(place, name, leaf)?;
-                    self.attributes(place, name, &leaf.attributes)?;
+                    let device = match leaf.kind {
+                        LeafKind::Character(major, minor) => Some(Device::Character(major, minor)),
+                        LeafKind::Block(major, minor) => Some(Device::Block(major, minor)),
+                        _ => None,
+                    };
+                    self.attributes(place, name, &leaf.attributes, device)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The directory called `name`, or the one that a link of this name leads to, or a new one.
-    fn directory(&mut self, place: &Place, name: &OsStr) -> Result<Place, DiskError> {
+    /// The directory called `name`, or the one that a link of this name leads to, or a new one; and whether
+    /// it was there.
+    fn directory(&mut self, place: &Place, name: &OsStr) -> Result<(Place, bool), DiskError> {
         let path = place.path.join(name);
-        let found = rustix::fs::openat2(
-            &self.root,
-            &path,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        );
-        if let Ok(directory) = found {
-            // Where it leads, a link below has to start from.
-            let real =
-                fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory)));
-            let real = real.ok().and_then(|real| real.strip_prefix(&self.top).map(Path::to_path_buf).ok());
-            return Ok(Place { directory, path: real.unwrap_or(path) });
+        let open = || {
+            rustix::fs::openat2(
+                &self.root,
+                &path,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            )
+        };
+        // If anything is renamed on this machine while `..` is looked up, the kernel will not vouch for it.
+        let mut found = open();
+        while matches!(found, Err(rustix::io::Errno::AGAIN)) {
+            found = open();
+        }
+        match found {
+            Ok(directory) => {
+                // Where it leads, a link below has to start from.
+                let real =
+                    fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory)));
+                let real =
+                    real.ok().and_then(|real| real.strip_prefix(&self.top).map(Path::to_path_buf).ok());
+                return Ok((Place { directory, path: real.unwrap_or(path) }, true));
+            }
+            // A name that leads to no directory gives way to one.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {}
+            Err(e) => return Err(place.errno(name)(e)),
         }
         self.clear(place, name)?;
         rustix::fs::mkdirat(&place.directory, name, Mode::RWXU).map_err(place.errno(name))?;
         let directory = open_directory(place.directory.as_fd(), name).map_err(place.errno(name))?;
-        Ok(Place { directory, path })
+        Ok((Place { directory, path }, false))
     }
 
     fn leaf(&mut self, place: &Place, name: &OsStr, leaf: &Leaf) -> Result<(), DiskError> {
@@ -144,28 +176,24 @@ impl<'r> Disk<'r> {
                 let mut from = File::open(path).map_err(source)?;
                 io::copy(&mut from, &mut new_file(place, name)?).map_err(place.failed(name)).map(drop)
             }
-        }?;
-        let device = match leaf.kind {
-            LeafKind::Character(major, minor) => Device::Character(major, minor),
-            LeafKind::Block(major, minor) => Device::Block(major, minor),
-            _ => return Ok(()),
-        };
-        let identity = identity(&stat(place, name)?);
-        self.records.entry(identity).device = Some(device);
-        Ok(())
+        }
     }
 
-    /// Sets mode and owner of `name`, the latter by recording it.
-    fn attributes(&mut self, place: &Place, name: &OsStr, attributes: &Attributes) -> Result<(), DiskError> {
+    /// Sets mode and owner of `name`, the latter by recording it, and what device it stands for.
+    fn attributes(
+        &mut self,
+        place: &Place,
+        name: &OsStr,
+        attributes: &Attributes,
+        device: Option<Device>,
+    ) -> Result<(), DiskError> {
         let status = stat(place, name)?;
         if FileType::from_raw_mode(status.st_mode) != FileType::Symlink {
             let mode = Mode::from_raw_mode(attributes.mode & !SPECIAL);
             rustix::fs::chmodat(&place.directory, name, mode, AtFlags::empty()).map_err(place.errno(name))?;
         }
-        let identity = identity(&status);
-        let device = self.records.get(identity).and_then(|record| record.device);
         self.records.insert(
-            identity,
+            identity(&status),
             Record {
                 uid: attributes.owner.uid,
                 gid: attributes.owner.gid,
@@ -282,12 +310,7 @@ impl<'r> Disk<'r> {
         let owner =
             PartialOwner { uid: Some(metadata.uid), gid: Some(metadata.gid), ..PartialOwner::default() };
         let attributes = Attributes { mode: metadata.mode, owner, xattrs: metadata.xattrs.clone() };
-        self.attributes(place, name, &attributes)?;
-        if device.is_some() {
-            let identity = identity(&stat(place, name)?);
-            self.records.entry(identity).device = device;
-        }
-        Ok(())
+        self.attributes(place, name, &attributes, device)
     }
 
     /// Everything in the tree, with what is recorded. `open_up`: whoever comes next, and may be no root, can

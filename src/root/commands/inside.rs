@@ -19,7 +19,7 @@ use crate::layer::Silent;
 use crate::root::fakeroot::Records;
 use crate::root::kernel::{self, Event, Fork};
 use crate::root::tree::Directory;
-use crate::root::{self, RootError};
+use crate::root::{self, DirectoryLinks, RootError};
 use crate::spec::{ArgumentError, Commands, RootSpec};
 
 /// Where programs are in most images; what is searched after the tools that the user names.
@@ -101,18 +101,24 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
             disk.unpack(image, &Silent)?;
         }
         let below = Snapshot::take(&disk)?;
-        disk.make(&tree)?;
+        disk.make(&tree, image.is_some())?;
         let scaffold = Scaffold::raise(&merged, &task.store).map_err(InsideError::io(&merged))?;
         let script = run.script("runAsRoot", text, &merged, true)?;
         script.run(User::Root(&mut records))?;
-        scaffold.lower().map_err(InsideError::io(&merged))?;
+        scaffold.lower(&mut records).map_err(InsideError::io(&merged))?;
         tree = below.changes(&Disk::open(&merged, &mut records)?)?;
     }
     if commands.extra.is_none() && commands.fake_root.is_none() {
         return Ok(tree);
     }
+    // What runAsRoot has changed is where links lead to already, and a link that it replaced is none.
+    let links = match spec.directory_links.as_deref() {
+        Some(path) => DirectoryLinks::read(path)?,
+        None => DirectoryLinks::default(),
+    };
+    let links = if commands.run_as_root.is_some() { links.but_for_directories_of(&tree) } else { links };
     let layer = run.new_directory("layer")?;
-    Disk::open(&layer, &mut records)?.make(&tree)?;
+    Disk::open(&layer, &mut records)?.make(&tree, false)?;
     if let Some(text) = &commands.extra {
         run.script("extraCommands", text, &layer, false)?.run(User::Ordinary(&mut records))?;
     }
@@ -124,10 +130,11 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
         let script = run.script("fakeRootCommands", text, &layer, commands.fakechroot)?;
         script.run(User::Root(&mut records))?;
         if let Some(scaffold) = scaffold {
-            scaffold.lower().map_err(InsideError::io(&layer))?;
+            scaffold.lower(&mut records).map_err(InsideError::io(&layer))?;
         }
     }
-    let tree = Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?;
+    let mut tree = Disk::open(&layer, &mut records)?.read(true, &mut |_, _| {})?;
+    links.follow(&mut tree)?;
     // As in dockerTools, an empty file of such a name deletes what the base has.
     match named_as_whiteout(&tree, is_no_whiteout) {
         Some(path) => Err(ChangesError::Whiteout(path).into()),

@@ -122,9 +122,15 @@ pub(super) fn run(
     fs::File::open(&outcome)
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(|e| RootError::io(&outcome, e))?;
-    match serde_json::from_slice(&bytes) {
+    // It is our own writing, and as deep as the layer is.
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    json.disable_recursion_limit();
+    match Outcome::deserialize(&mut json) {
         Ok(Outcome::Made(directory)) => Ok(directory),
         Ok(Outcome::Failed(message)) => Err(RootError::Commands(message)),
+        Err(e) if status.success() => {
+            Err(RootError::Commands(format!("what the scripts made cannot be read: {e}")))
+        }
         Err(_) => {
             Err(RootError::Commands(format!("the process that runs the scripts ended early: {status}")))
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::root::fakeroot::{Identity, Records};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 /// Devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"), bound from outside.
@@ -85,15 +86,18 @@ impl Scaffold {
         Ok(Scaffold(made.into_iter().map(with_time).collect::<io::Result<_>>()?))
     }
 
-    /// Removes what the script has made no use of.
-    pub fn lower(self) -> io::Result<()> {
+    /// Removes what the script has made no use of, and what is recorded of it.
+    pub fn lower(self, records: &mut Records) -> io::Result<()> {
         for (path, seconds, nanoseconds) in self.0.iter().rev() {
             let Ok(metadata) = fs::symlink_metadata(path) else { continue };
             // `chmod 1777 /tmp` says that it is wanted; what was removed from it changes it as well.
-            let touched = (metadata.ctime(), metadata.ctime_nsec()) != (*seconds, *nanoseconds);
+            let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
+            let touched = (metadata.ctime(), metadata.ctime_nsec()) != (*seconds, *nanoseconds)
+                || records.get(identity).is_some();
             let kept = touched && path.ends_with("tmp");
             if !kept {
                 match fs::remove_dir(path) {
+                    Ok(()) => records.forget(identity),
                     Err(e)
                         if e.raw_os_error() != Some(libc::ENOTEMPTY)
                             && e.raw_os_error() != Some(libc::ENOTDIR) =>
@@ -155,6 +159,7 @@ fn read_only(path: &Path) -> Result<(), MountError> {
     // mount_setattr(2) would do it at once, from Linux 5.12 on; remounting must keep the flags that another
     // namespace has set.
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(failed(path))?;
+    let mut found = false;
     for line in mounts.lines() {
         let fields: Vec<&str> = line.split(' ').collect();
         let (Some(point), Some(options)) = (fields.get(4), fields.get(5)) else { continue };
@@ -162,6 +167,7 @@ fn read_only(path: &Path) -> Result<(), MountError> {
         if !point.starts_with(path) {
             continue;
         }
+        found = true;
         let mut flags = MountFlags::BIND | MountFlags::RDONLY;
         for option in options.split(',') {
             flags |= match option {
@@ -176,7 +182,10 @@ fn read_only(path: &Path) -> Result<(), MountError> {
         }
         rustix::mount::mount_remount(&point, flags, c"").map_err(|e| failed(&point)(e.into()))?;
     }
-    Ok(())
+    match found {
+        true => Ok(()),
+        false => Err(failed(path)(io::Error::other("it is not among the mounts, so it stays writable"))),
+    }
 }
 
 /// A path of mountinfo, where blanks and the like are written in octal (proc(5)).

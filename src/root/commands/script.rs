@@ -93,23 +93,23 @@ impl Script<'_> {
         };
         let end = match user {
             User::Root(records) => {
-                fakeroot::watch(child, Role::Root, records, start).map_err(system("ptrace"))?
+                fakeroot::watch(child, Role::Root, records, start).map_err(system("ptrace"))
             }
             User::Ordinary(records) if records.is_empty() => {
                 start();
-                wait_for(child).map_err(system("waitpid"))?
+                wait_for(child).map_err(system("waitpid"))
             }
             User::Ordinary(records) => {
-                fakeroot::watch(child, Role::Ordinary, records, start).map_err(system("ptrace"))?
+                fakeroot::watch(child, Role::Ordinary, records, start).map_err(system("ptrace"))
             }
         };
         let _ = kernel::kill(-1, libc::SIGKILL); // there may be none
         while kernel::wait(None).is_ok() {}
         complaint.read_to_string(&mut told).map_err(system("pipe"))?;
-        match end {
-            _ if !told.is_empty() => {
-                Err(ScriptError::Start { name: self.name, shell: self.shell.into(), what: told })
-            }
+        if !told.is_empty() {
+            return Err(ScriptError::Start { name: self.name, shell: self.shell.into(), what: told });
+        }
+        match end? {
             End::Exited(0) => Ok(()),
             End::Exited(status) => Err(ScriptError::Status { name: self.name, status }),
             End::Killed(signal) => Err(ScriptError::Signal { name: self.name, signal }),

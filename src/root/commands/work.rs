@@ -19,7 +19,8 @@ pub struct Work(tempfile::TempDir);
 impl Work {
     /// A new one in `parent`.
     pub fn new(parent: &Path) -> io::Result<Work> {
-        tempfile::Builder::new().prefix("root-").tempdir_in(parent).map(Work)
+        // Without links: the kernel names what is mounted there as it is.
+        tempfile::Builder::new().prefix("root-").tempdir_in(fs::canonicalize(parent)?).map(Work)
     }
 
     /// Where it is.

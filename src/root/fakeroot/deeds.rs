@@ -107,7 +107,8 @@ pub fn perform(
 /// Writes what is recorded into a `struct stat` or `struct statx` that the kernel has filled in.
 pub fn show(tid: Tid, address: u64, extended: bool, records: &Records) -> io::Result<()> {
     let mut bytes = vec![0; if extended { STATX_SIZE } else { STAT.size }];
-    if kernel::read_memory(tid, address, &mut bytes)? != bytes.len() {
+    // Another thread may have taken the memory away meanwhile.
+    if kernel::read_memory(tid, address, &mut bytes).ok() != Some(bytes.len()) {
         return Ok(());
     }
     let status = if extended { FileStatus::of_statx(&bytes) } else { FileStatus::of_stat(&bytes) };
@@ -118,7 +119,10 @@ pub fn show(tid: Tid, address: u64, extended: bool, records: &Records) -> io::Re
         false => show_in_stat(&mut bytes, record),
     }
     if bytes != before {
-        kernel::write_memory(tid, address, &bytes)?;
+        return kernel::write_memory(tid, address, &bytes).or_else(|e| match e.raw_os_error() {
+            Some(libc::EFAULT) => Ok(()),
+            _ => Err(e),
+        });
     }
     Ok(())
 }

@@ -66,9 +66,10 @@ impl Records {
     /// Says `record` of a file.
     pub fn insert(&mut self, identity: Identity, record: Record) {
         self.xattrs |= !record.xattrs.is_empty();
-        if record != Record::default() {
-            self.by_identity.insert(identity, record);
-        }
+        match record == Record::default() {
+            true => self.by_identity.remove(&identity),
+            false => self.by_identity.insert(identity, record),
+        };
     }
 
     /// A file is gone, and another one may get its number.

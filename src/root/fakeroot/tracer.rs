@@ -72,8 +72,8 @@ struct Thread {
     identities: Who,
     /// What is under way, between the beginning and the end of a system call.
     under_way: Option<UnderWay>,
-    /// A signal that came while it was.
-    deferred: i32,
+    /// Signals that came while it was.
+    deferred: Vec<i32>,
 }
 
 /// Real, effective and saved numbers of a program; all 0 for root.
@@ -137,7 +137,7 @@ impl Tracer<'_> {
                 match thread.under_way {
                     // Its handler would make calls of its own in the middle of ours.
                     Some(_) => {
-                        thread.deferred = signal;
+                        thread.deferred.push(signal);
                         0
                     }
                     None => signal,
@@ -148,6 +148,13 @@ impl Tracer<'_> {
                 let child = kernel::event_message(tid)? as Tid;
                 // It may have come before this, and may be somebody else by now.
                 self.threads.entry(child).or_insert(Thread { identities, ..Thread::default() });
+                0
+            }
+            Event::Other(libc::PTRACE_EVENT_EXEC) => {
+                // Of all threads the one that called is left, under the first one's number.
+                let former = kernel::event_message(tid)? as Tid;
+                let thread = self.threads.remove(&former).unwrap_or_default();
+                self.threads.insert(tid, Thread { identities: thread.identities, ..Thread::default() });
                 0
             }
             Event::Syscall => self.syscall(tid)?,
@@ -168,6 +175,14 @@ impl Tracer<'_> {
                 }
                 Ok(0)
             }
+            // Its numbers and structures are others, so its deeds would get by.
+            (Stop::Entry(architecture), None) if architecture != machine::ARCHITECTURE => {
+                let program = std::fs::read_link(format!("/proc/{tid}/exe")).unwrap_or_default();
+                Err(io::Error::other(format!(
+                    "{} is of another architecture, and cannot be run as root here",
+                    program.display()
+                )))
+            }
             // Ours.
             (Stop::Entry(_), under_way) => {
                 thread.under_way = under_way;
@@ -179,7 +194,15 @@ impl Tracer<'_> {
                 let thread = self.threads.entry(tid).or_default();
                 match thread.under_way {
                     Some(_) => Ok(0),
-                    None => Ok(std::mem::take(&mut thread.deferred)),
+                    None => {
+                        let mut deferred = std::mem::take(&mut thread.deferred).into_iter();
+                        let first = deferred.next().unwrap_or(0);
+                        // One comes with going on; the others are sent again.
+                        for signal in deferred {
+                            kernel::signal_thread(tid, signal)?;
+                        }
+                        Ok(first)
+                    }
                 }
             }
             _ => Ok(0),
@@ -264,7 +287,7 @@ impl Tracer<'_> {
                 Ok(())
             }
             Next::Do(deed, scratch) => {
-                let status = scratch.take(tid)?;
+                let status = scratch.take(tid, result)?;
                 if result < 0 {
                     return finish(result);
                 }
@@ -280,7 +303,7 @@ impl Tracer<'_> {
                 again(self, call, Next::Do(deed, scratch))
             }
             Next::MakeIfNew(scratch) => {
-                scratch.take(tid)?;
+                scratch.take(tid, result)?;
                 let next = if result == -i64::from(libc::ENOENT) { Next::Made } else { Next::Pass };
                 again(self, original, next)
             }
@@ -293,7 +316,7 @@ impl Tracer<'_> {
                 finish(result)
             }
             Next::Clear(which, scratch) => {
-                let status = scratch.take(tid)?;
+                let status = scratch.take(tid, result)?;
                 // An exchange leaves it under the other name.
                 let exchanged = original.number == libc::SYS_renameat2 && original.arguments[4] & 2 != 0;
                 let goes = result == 0 && !exchanged && (status.links <= 1 || status.is_directory());
@@ -316,7 +339,7 @@ impl Tracer<'_> {
             }
             Next::Gone(identity, record, scratch, of_the_call) => {
                 // Renamed to itself.
-                if scratch.take(tid)?.identity() == identity && result == 0 {
+                if scratch.take(tid, result)?.identity() == identity && result == 0 {
                     self.records.put_back(identity, record);
                 }
                 finish(of_the_call)
@@ -355,11 +378,13 @@ fn ask(tid: Tid, registers: &Registers, which: Which) -> io::Result<(Call, Scrat
 }
 
 impl Scratch {
-    /// What the kernel has written, and the memory as it was before.
-    fn take(&self, tid: Tid) -> io::Result<FileStatus> {
+    /// What the kernel has written, if it has answered with success, and the memory as it was before.
+    fn take(&self, tid: Tid, result: i64) -> io::Result<FileStatus> {
         let mut bytes = vec![0; machine::STAT.size];
-        let count = kernel::read_memory(tid, self.address, &mut bytes).unwrap_or(0);
-        if count > 0 && !self.before.is_empty() {
+        if result == 0 && kernel::read_memory(tid, self.address, &mut bytes)? != bytes.len() {
+            return Err(io::Error::other("a program's memory cannot be read"));
+        }
+        if result == 0 && !self.before.is_empty() {
             kernel::write_memory(tid, self.address, &self.before)?;
         }
         Ok(FileStatus::of_stat(&bytes))

@@ -18,6 +18,6 @@ assert !(base { extraCommands = "true"; fakeRootCommands = "true"; inherit shell
 assert !(base { users = { }; runAsRoot = null; });
 assert links { users.app.uid = 1000; } && base { users.app.uid = 1000; };
 assert base { runAsRoot = "true"; inherit shell; };
-assert !(links { runAsRoot = "true"; inherit shell; });
+assert links { runAsRoot = "true"; inherit shell; };
 assert shared "one" == shared "two";
 true
