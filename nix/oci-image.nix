@@ -82,7 +82,7 @@ let
       }
         # Only these two read the image below: without them, another one needs no other root layer.
         // (if runAsRoot != null || users != { } then below else { })
-      // (if fromImage != null then { directoryLinks = "${directoryLinks}"; } else { });
+        // (if fromImage != null then { directoryLinks = "${directoryLinks}"; } else { });
 
       # Of the base alone, so all images on it share them.
       directoryLinks = task {

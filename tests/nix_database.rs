@@ -144,11 +144,9 @@ fn a_base_that_nix_itself_has_filled_is_taken_in_with_its_write_ahead_log() {
     let file = nix.folder().write("file", "added by Nix");
     let store = nix.folder().join("filled");
     let added = nix_store(&store, &["--add", &file.display().to_string()]).ok();
-    let connection = format!(
-        "import sqlite3, sys, os\nc = sqlite3.connect(sys.argv[1])\nassert c.execute('pragma journal_mode = wal').fetchone() == ('wal',)\n\
+    let connection = "import sqlite3, sys, os\nc = sqlite3.connect(sys.argv[1])\nassert c.execute('pragma journal_mode = wal').fetchone() == ('wal',)\n\
          c.execute('pragma wal_autocheckpoint = 0')\nc.execute(\"update ValidPaths set ultimate = 1\"); c.commit()\n\
-         os.system(sys.argv[2])"
-    );
+         os.system(sys.argv[2])";
     // While it is open, what was written last is in the log alone.
     let pack = format!("tar -C {} -cf {} nix", store.display(), nix.folder().join("layer.tar").display());
     output("python3", &["-c", &connection, &database(&store).display().to_string(), &pack]);
