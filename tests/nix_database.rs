@@ -149,7 +149,7 @@ fn a_base_that_nix_itself_has_filled_is_taken_in_with_its_write_ahead_log() {
          os.system(sys.argv[2])";
     // While it is open, what was written last is in the log alone.
     let pack = format!("tar -C {} -cf {} nix", store.display(), nix.folder().join("layer.tar").display());
-    output("python3", &["-c", &connection, &database(&store).display().to_string(), &pack]);
+    output("python3", &["-c", connection, &database(&store).display().to_string(), &pack]);
     let listed = output("tar", &["-tf", &nix.folder().join("layer.tar").display().to_string()]);
     assert!(listed.contains("db.sqlite-wal"), "{listed}");
 
