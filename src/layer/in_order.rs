@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::tar::Shared;
-use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Progress};
+use super::{Blob, BlobSink, Layer, LayerError, LayerReader, Progress};
 use crate::digest::{Digest, Hasher};
 
 /// Bytes read, hashed and written at a time.
@@ -113,11 +113,7 @@ fn collect(
             }
         };
         sink.close(slot, digest, layer.size)?;
-        let (diff_id, encoding) = match layer.given {
-            Some(given) => (given.diff_id, given.encoding),
-            None => (digest, Encoding::Plain),
-        };
-        blobs.push(Blob { digest, size: layer.size, diff_id, encoding });
+        blobs.push(Blob::uncompressed(layer, digest));
     }
     Ok(blobs)
 }

@@ -68,11 +68,7 @@ pub(super) fn write(
     let mut blobs = Vec::with_capacity(layers.len());
     for ((slot, layer), digest) in slots.into_iter().zip(layers).zip(digests) {
         sink.close(slot, digest, layer.size)?;
-        let (diff_id, encoding) = match layer.given {
-            Some(given) => (given.diff_id, given.encoding),
-            None => (digest, Encoding::Plain),
-        };
-        blobs.push(Blob { digest, size: layer.size, diff_id, encoding });
+        blobs.push(Blob::uncompressed(layer, digest));
     }
     Ok(blobs)
 }

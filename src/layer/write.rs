@@ -27,6 +27,17 @@ pub struct Blob {
     pub encoding: Encoding,
 }
 
+impl Blob {
+    /// What was written of `layer`, whose bytes have this digest and were not compressed here.
+    pub(super) fn uncompressed(layer: &Layer, digest: Digest) -> Blob {
+        let (diff_id, encoding) = match layer.given {
+            Some(given) => (given.diff_id, given.encoding),
+            None => (digest, Encoding::Plain),
+        };
+        Blob { digest, size: layer.size, diff_id, encoding }
+    }
+}
+
 /// Where a blob is written.
 #[derive(Debug, Clone)]
 pub struct Slot {
