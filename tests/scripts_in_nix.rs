@@ -107,18 +107,48 @@ fn two_builds_of_one_image_are_equal() {
     run(nix.command("nix-build").args(["--no-out-link", "--check", "--cores", "1", "--expr", &image])).ok();
 }
 
+/// Every argument that has something to do with scripts, beside one that runs them.
+const AROUND: &str = r#"shell = busybox; path = busybox; contents = [ debian.pkgs.zlib1g ];
+    users.app = { uid = 1000; }; directories."/tmp".mode = "1777"; perms = [ { path = "/tmp"; gid = 9; } ];"#;
+
 #[test]
-fn a_normal_user_builds_with_scripts_through_the_daemon() {
+fn a_normal_user_builds_with_every_script_through_a_daemon_that_builds_as_others() {
     let machine = Machine::new();
-    let expression = format!(
-        "{} (builtins.ociImage {{ name = \"app\"; shell = busybox; path = busybox; runAsRoot = \"{SCRIPT}\"; }}).root",
-        packages_there()
+    let base = r#"builtins.ociImage { name = "base"; format = "layout"; shell = busybox; path = busybox;
+        runAsRoot = "mkdir /bin /etc; echo base > /etc/motd; echo gone > /etc/gone; chown 5:6 /etc/motd"; }"#;
+    let images = [
+        format!("runAsRoot = \"{SCRIPT}\";"),
+        format!("fakeRootCommands = \"{SCRIPT}\"; extraCommands = \"touch made; [ $(id -u) != 0 ]\";"),
+        format!("fakeRootCommands = \"cd /; {SCRIPT}\"; enableFakechroot = true;"),
+        format!(
+            "fromImage = {base}; runAsRoot = \"rm /etc/gone; [ $(stat -c %u /etc/motd) = 5 ]; {SCRIPT}\"; includeNixDB = true; layers = [ debian.pkgs.libc6 ];"
+        ),
+    ];
+    let expression = |packages: &str| {
+        let images =
+            images.iter().map(|more| format!("(builtins.ociImage {{ name = \"app\"; {AROUND} {more} }})"));
+        format!("{packages} [ {} ]", images.collect::<Vec<_>>().join(" "))
+    };
+    let user = format!("{} package \"user\" \"cat /proc/self/uid_map > $out\"", packages_there());
+    let script = format!(
+        "nix-build --no-out-link --expr '{}'; nix-build --no-out-link --expr '{user}'",
+        expression(&packages_there())
     );
-    let path = machine.as_nobody(&format!("nix-build --no-out-link --expr '{expression}'")).ok();
+    let built = machine.as_nobody(&script).ok();
+    let mut built: Vec<_> =
+        built.lines().map(|path| machine.path().join(path.trim_start_matches('/'))).collect();
+    let map = std::fs::read_to_string(built.pop().expect("a path")).expect("a map");
+    assert!(map.split_whitespace().nth(1).is_some_and(|outer| outer.starts_with("3000")), "{map}");
+
     let here = Nix::new();
-    let same = here.built(&expression.replace("/mnt/packages", &packages_folder()));
-    let layer = |root: &std::path::Path| std::fs::read(root.join("layer.tar")).expect("a layer");
-    assert!(layer(&machine.path().join(path.trim_start_matches('/'))) == layer(&same));
+    let expression = expression(&packages_there()).replace("/mnt/packages", &packages_folder());
+    let same = run(here.command("nix-build").args(["--no-out-link", "--expr", &expression])).ok();
+    let same: Vec<_> = same.lines().map(|path| here.real(path)).collect();
+    assert_eq!((built.len(), same.len()), (images.len(), images.len()));
+    for (there, here) in built.iter().zip(&same) {
+        let [there, here] = [there, here].map(|path| std::fs::read(path).expect("an image"));
+        assert!(there == here, "what the daemon's users make is another image");
+    }
 }
 
 fn packages_folder() -> String {

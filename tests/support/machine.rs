@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::{Folder, Ran, debian_packages, dist, packages, run};
 
-/// A machine of its own: /nix, the daemon that owns it and a normal user, in a private mount and process
-/// namespace. Everything ends with the namespace, the daemon too.
+/// A machine of its own: /nix, the daemon that owns it with users to build as, and a normal user, in a private
+/// mount and process namespace. Everything ends with the namespace, the daemon too.
 pub struct Machine(Folder);
 
 impl Machine {
@@ -34,8 +34,14 @@ impl Machine {
             mount -t tmpfs -o mode=755 tmpfs /mnt; cp -r "$1/." /mnt/dist; chmod -R a+rX /mnt/dist
             cp -r "$3" /mnt/packages; chmod -R a+rX /mnt/packages
             mkdir -m 777 /mnt/home
+            for file in passwd group; do grep -v ^nixbld /etc/$file > "$0/$file"; done
+            for i in 1 2 3 4; do
+                echo "nixbld$i:x:3000$i:30000::/var/empty:/usr/sbin/nologin" >> "$0/passwd"
+            done
+            echo "nixbld:x:30000:nixbld1,nixbld2,nixbld3,nixbld4" >> "$0/group"
+            for file in passwd group; do mount --bind "$0/$file" /etc/$file; done
             export NIX_CONF_DIR=/nonexistent
-            NIX_CONFIG="build-users-group =
+            NIX_CONFIG="build-users-group = nixbld
                 sandbox = true
                 substituters =
                 experimental-features = nix-command flakes" NIX_REMOTE= nix-daemon 2> "$0/daemon.log" &
