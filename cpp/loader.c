@@ -4,7 +4,7 @@
  * Plugins use Nix's C++ interface, which changes with every version, patch releases included, and a plugin
  * that cannot be loaded makes every Nix command fail, also the one that would install another. So this
  * file uses none of it: where it finds no plugin for the running Nix it says so in one line, and Nix goes
- * on without the builtin. The line does not start with `warning:` or `error:`, which NixOS and Home Manager
+ * on without the builtins. The line does not start with `warning:` or `error:`, which NixOS and Home Manager
  * take for mistakes in nix.conf. Looks at no environment variable: nix-daemon loads it as root.
  *
  *     cc -std=c99 -O2 -Wall -Wextra -fPIC -shared -o libgantry.so cpp/loader.c -ldl
@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define PREFIX "gantry: "
-#define SUFFIX "; builtins.ociImage is not available"
+#define SUFFIX "; builtins.ociImage and builtins.pullImage are not available"
 
 /* `std::string nix::nixVersion`, in libnixstore or libnixutil. Absent in Nix builds that hide their
  * symbols (static ones, Debian 13's), where a plugin could not work. */
