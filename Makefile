@@ -21,13 +21,15 @@ setup:
 
 build: builder plugin
 
-# Static, so that it runs in Nix's sandbox with nothing else in the store.
+# The executable is static, so that it runs in Nix's sandbox with nothing else in the store. The first command
+# compiles everything in Rust, the plugin's side too; the second only names that library, target/release/libgantry.a.
 builder:
-	cargo rustc --release --no-default-features --bin gantry -- -C target-feature=+crt-static
+	cargo rustc --release --bin gantry -- -C target-feature=+crt-static
+	cargo build --release --lib
 	install -D target/release/gantry $(DIST)/bin/gantry
 
 # For the Nix that pkg-config finds, or Debian 12's.
-plugin: $(DIST)/lib/nix/plugins/libgantry.so
+plugin: builder $(DIST)/lib/nix/plugins/libgantry.so
 	tests/support/build-plugin $(NIX_HEADERS) $(DIST)
 
 $(DIST)/lib/nix/plugins/libgantry.so: cpp/loader.c
@@ -38,7 +40,7 @@ demo: setup build
 	$(SUDO) tests/demo $(DIST)
 
 test: setup build
-	$(SUDO) cargo test --no-default-features
+	$(SUDO) cargo test
 	@if [ -x $(NEWER_NIX) ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-newer-nix; \
 	else echo "Not run with a newer Nix: no $(NEWER_NIX) here"; fi
 
@@ -48,8 +50,7 @@ test-newer-nix:
 
 lint:
 	cargo fmt --check
-	cargo clippy --no-default-features --all-targets -- -D warnings
-	tests/support/build-plugin --clippy $(NIX_HEADERS)
+	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
 	tests/support/nix-format --check nix/*.nix tests/docker-tools/*.nix flake.nix
 

@@ -100,15 +100,10 @@ nix::Hash narHash(EvalState & state, compat::Position position, const fs::path &
 
     struct stat st = {};
     stat(path.c_str(), &st);
-#if defined(__APPLE__)
-    timespec changed = st.st_ctimespec;
-#else
-    timespec changed = st.st_ctim;
-#endif
     std::lock_guard lock(mutex);
     if (!known || known->device != st.st_dev || known->inode != st.st_ino || known->size != st.st_size ||
-        known->changed.tv_sec != changed.tv_sec || known->changed.tv_nsec != changed.tv_nsec)
-        known.emplace(Known{st.st_dev, st.st_ino, st.st_size, changed,
+        known->changed.tv_sec != st.st_ctim.tv_sec || known->changed.tv_nsec != st.st_ctim.tv_nsec)
+        known.emplace(Known{st.st_dev, st.st_ino, st.st_size, st.st_ctim,
                             compat::sha256(executableNar(readFile(state, position, path)))});
     return known->hash;
 }

@@ -195,10 +195,11 @@ void pullImage(EvalState & state, Position position, Value ** args, Value & resu
 // A Nix that the plugin was not built for may have all the symbols and other layouts.
 struct Registration {
     Registration() {
-        auto built = view(built_for_nix());
+        // Set by cpp/build-plugin: the version of the headers.
+        const std::string_view built = GANTRY_NIX_VERSION;
         if (nix::nixVersion != built) {
             std::cerr << "gantry: this plugin is for Nix " << built << ", not " << nix::nixVersion
-                      << "; builtins.ociImage is not available\n";
+                      << "; builtins.ociImage and builtins.pullImage are not available\n";
             return;
         }
         // Never freed: Nix keeps the pointer, and may look at it while the process ends.
@@ -211,6 +212,3 @@ struct Registration {
 
 } // namespace
 } // namespace gantry
-
-// The linker takes this file out of its archive because it is told to look for this symbol (build.rs).
-extern "C" void gantry_plugin() {}

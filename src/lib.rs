@@ -25,6 +25,12 @@
 //! Imports go one way as well: `cli`, `plugin` → `assemble`, `pull` → `output`, `registry`, `root` → `image`, `layer`,
 //! `base`, `closure` → `spec`, `digest`.
 
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "Gantry is for x86_64-linux and aarch64-linux: scripts of root layers are traced with these processors' \
+     registers, and run in Linux namespaces"
+);
+
 pub mod assemble;
 pub mod base;
 pub mod cli;

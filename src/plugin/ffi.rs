@@ -74,8 +74,6 @@ pub mod bridge {
         fn system() -> &'static str;
         /// The crate's version.
         fn version() -> &'static str;
-        /// The version of Nix whose headers the shim is built with.
-        fn built_for_nix() -> &'static str;
     }
 }
 
@@ -83,8 +81,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::task::Task;
 use super::{
-    built_for_nix, json_string, oci_image_documentation, oci_image_nix, platforms_nix,
-    pull_image_documentation, pull_image_nix, system, version,
+    json_string, oci_image_documentation, oci_image_nix, platforms_nix, pull_image_documentation,
+    pull_image_nix, system, version,
 };
 use crate::spec::{ArgumentError, Step};
 use bridge::{Answer, CheckReport, PathStep};
