@@ -6,6 +6,7 @@
 
 mod builder;
 mod container;
+mod docker;
 mod image;
 mod machine;
 mod made;
@@ -21,6 +22,7 @@ use std::process::{Command, Output};
 
 pub use builder::{Store, ask, from_bytes, listing};
 pub use container::Container;
+pub use docker::Docker;
 pub use image::{Image, Layer, Member, look, look_at_others, tree};
 pub use machine::{Machine, packages_there};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
