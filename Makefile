@@ -7,11 +7,18 @@ DIST        := target/dist
 NEWER_NIX   := ../shared/tools/with-debian13-nix
 SUDO        := $(if $(filter 0,$(shell id -u)),,sudo -E env PATH="$(PATH)")
 
+# make test NIX=/opt/nix/bin/nix tests with that Nix in place of the one on PATH. The plugin is built with the headers
+# that pkg-config finds beside it, or with those that GANTRY_NIX_INCLUDE and GANTRY_NIX_VERSION name (cpp/build-plugin).
+ifdef NIX
+export PATH := $(abspath $(dir $(NIX))):$(PATH)
+export PKG_CONFIG_PATH := $(abspath $(dir $(NIX))../lib/pkgconfig):$(PKG_CONFIG_PATH)
+endif
+
 .PHONY: help setup build builder plugin demo test test-newer-nix lint format bench clean
 
 help:
 	@echo "make demo    build everything, make an image with nix build, look at it, run it"
-	@echo "make test    all tests: with real Nix, real closures, real image tools"
+	@echo "make test    all tests: with real Nix, real closures, real image tools; NIX=/path/to/nix for another Nix"
 	@echo "make bench   speed and memory, beside other tools, in one run"
 	@echo "make lint    formats and lints, as CI checks them;  make format repairs formats"
 	@echo "make build   builder and plugin, into $(DIST)"
@@ -41,7 +48,8 @@ demo: setup build
 
 test: setup build
 	$(SUDO) cargo test
-	@if [ -x $(NEWER_NIX) ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-newer-nix; \
+	@if [ -n "$(NIX)" ]; then echo "Tested with $$(nix --version) alone"; \
+	elif [ -x $(NEWER_NIX) ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-newer-nix; \
 	else echo "Not run with a newer Nix: no $(NEWER_NIX) here"; fi
 
 # The same programs and tests, in a root that has Nix 2.26.3; the plugin is built for it there.
