@@ -29,6 +29,20 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
 }
 
 #[test]
+fn a_misspelt_command_is_answered_with_the_nearest_that_users_have() {
+    let misspelt = run(Command::new(gantry()).arg("inspekt"));
+    assert_eq!(misspelt.code, Some(2));
+    assert!(misspelt.stderr.contains("a similar subcommand exists: 'inspect'"), "{}", misspelt.stderr);
+    // `inside` is for the builder's own child process.
+    for wrong in ["insidee", "insid"] {
+        let ran = run(Command::new(gantry()).arg(wrong));
+        assert_eq!(ran.code, Some(2));
+        assert!(!ran.stderr.contains("'inside'"), "{}", ran.stderr);
+    }
+    assert_eq!(run(Command::new(gantry()).args(["help", "inside"])).code, Some(2));
+}
+
+#[test]
 fn an_error_that_nobody_can_read_ends_with_1_all_the_same() {
     // A full disk under a redirected standard error, or none at all.
     for redirection in ["2>/dev/full", "2>&-"] {

@@ -57,9 +57,6 @@ enum Command {
     Export(export::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
-    /// Run a root layer's scripts: what `build` starts, with a task on standard input.
-    #[command(hide = true)]
-    Inside,
 }
 
 /// What ends a command early.
@@ -92,8 +89,9 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    if let Command::Inside = arguments.command {
+    // The process that `build` starts for a root layer's scripts, with a task on standard input. It is not a
+    // command of clap's: clap suggests hidden commands for misspelt ones, and completes them.
+    if std::env::args_os().skip(1).eq([root::commands::INSIDE]) {
         // No threads and no signal handlers: this process forks and enters namespaces.
         return match root::commands::inside() {
             Ok(()) => ExitCode::SUCCESS,
@@ -103,6 +101,7 @@ pub fn run() -> ExitCode {
             }
         };
     }
+    let arguments = Arguments::parse();
     let result = interrupt_flag().and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
@@ -111,7 +110,6 @@ pub fn run() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments, interrupted),
         Command::Export(arguments) => export::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
-        Command::Inside => Ok(()),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
