@@ -2,8 +2,10 @@
 //! signals and the terminal are looked at here and nowhere else.
 
 mod build;
+mod completions;
 mod export;
 mod inspect;
+mod man;
 mod merge;
 mod packing;
 mod prefetch;
@@ -57,6 +59,10 @@ enum Command {
     Export(export::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
+    /// Print completions for a shell.
+    Completions(completions::Arguments),
+    /// Write the man pages of gantry and of its commands.
+    Man(man::Arguments),
 }
 
 /// What ends a command early.
@@ -89,8 +95,8 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    // The process that `build` starts for a root layer's scripts, with a task on standard input. It is not a
-    // command of clap's: clap suggests hidden commands for misspelt ones, and completes them.
+    // The process that `build` starts for a root layer's scripts, with a task on standard input.
+    // It is not a command of clap's, which suggests hidden commands for misspelt ones.
     if std::env::args_os().skip(1).eq([root::commands::INSIDE]) {
         // No threads and no signal handlers: this process forks and enters namespaces.
         return match root::commands::inside() {
@@ -110,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments, interrupted),
         Command::Export(arguments) => export::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
