@@ -36,7 +36,7 @@ fn what_is_installed_works_and_goes_without_a_trace() {
         "bin/gantry".to_string(),
         format!("lib/gantry/{}/libgantry.so", Nix::version()),
         "share/man/man1/gantry.1".to_string(),
-        "share/man/man1/gantry-inspect.1".to_string(),
+        "share/man/man1/gantry-doctor.1".to_string(),
         "share/bash-completion/completions/gantry".to_string(),
         "share/zsh/site-functions/_gantry".to_string(),
         "share/fish/vendor_completions.d/gantry.fish".to_string(),
@@ -57,6 +57,9 @@ fn what_is_installed_works_and_goes_without_a_trace() {
     let shown =
         run(Command::new(prefix.join("bin/gantry")).args(["inspect", "--json"]).arg(nix.real(&path))).ok();
     assert_eq!(json(&shown)["config"]["Cmd"][0], "/bin/true");
+    let report =
+        run(with_plugin(prefix.join("bin/gantry").to_str().unwrap()).args(["doctor", "--json"])).ok();
+    assert!(report.contains(&format!("{}/lib/gantry/{}", prefix.display(), Nix::version())), "{report}");
 
     // The plain functions, without the plugin, as documented.
     let documentation = include_str!("../docs/command.md");
@@ -132,8 +135,10 @@ fn completions_parse_and_complete() {
         ("powershell", "Register-ArgumentCompleter"),
     ] {
         let script = run(Command::new(gantry()).args(["completions", shell])).ok();
-        assert!(script.contains(part) && script.contains("inspect"), "{shell}: {script}");
-        assert!(!script.contains("inside"), "{shell}: {script}");
+        assert!(script.contains(part) && script.contains("doctor"), "{shell}: {script}");
+        for hidden in ["inside", "try-namespaces"] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
     }
     let script = folder.write("gantry", run(Command::new(gantry()).args(["completions", "bash"])).ok());
     run(Command::new("bash").arg("-n").arg(&script)).ok();
@@ -141,7 +146,7 @@ fn completions_parse_and_complete() {
     let completed =
         |words: &[&str]| run(Command::new("bash").args(["-c", complete]).arg(&script).args(words)).ok();
     assert_eq!(completed(&["insp"]), "inspect");
-    assert_eq!(completed(&["inspect", "--j"]), "--json");
+    assert_eq!(completed(&["doctor", "--p"]), "--plugin");
     let unknown = run(Command::new(gantry()).args(["completions", "tcsh"]));
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("bash, elvish, fish, powershell, zsh"), "{}", unknown.stderr);
@@ -158,7 +163,7 @@ fn there_is_a_man_page_of_every_command() {
     let commands = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let commands = commands.filter(|name| !name.is_empty() && *name != "help");
     let mut expected: BTreeSet<String> = commands.map(|name| format!("gantry-{name}.1")).collect();
-    assert!(expected.contains("gantry-inspect.1") && expected.len() >= 9, "{expected:?}");
+    assert!(expected.contains("gantry-doctor.1") && expected.len() >= 10, "{expected:?}");
     expected.insert("gantry.1".to_string());
     assert_eq!(files(&pages), expected);
     for page in expected {

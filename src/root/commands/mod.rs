@@ -41,6 +41,14 @@ pub(super) use work::Work;
 /// The one argument of the process that enters namespaces and runs the scripts.
 pub const INSIDE: &str = "inside";
 
+/// The one argument of a process that only tries whether there are namespaces.
+pub const NAMESPACES: &str = "try-namespaces";
+
+/// Enters the namespaces that scripts run in. If the kernel refuses: the call, and what to change.
+pub fn try_namespaces() -> Result<(), (String, String)> {
+    namespaces::enter().map_err(|refused| (refused.cause(), refused.remedy()))
+}
+
 /// How often a run is asked whether it is to stop.
 const ATTENTION: Duration = Duration::from_millis(100);
 
