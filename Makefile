@@ -14,7 +14,7 @@ export PATH := $(abspath $(dir $(NIX))):$(PATH)
 export PKG_CONFIG_PATH := $(abspath $(dir $(NIX))../lib/pkgconfig):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build builder plugin demo test test-newer-nix lint format bench clean
+.PHONY: help setup build builder plugin share man install uninstall demo test test-newer-nix lint format bench clean
 
 help:
 	@echo "make demo    build everything, make an image with nix build, look at it, run it"
@@ -22,18 +22,19 @@ help:
 	@echo "make bench   speed and memory, beside other tools, in one run"
 	@echo "make lint    formats and lints, as CI checks them;  make format repairs formats"
 	@echo "make build   builder and plugin, into $(DIST)"
+	@echo "make install PREFIX=/usr/local DESTDIR=   what make build made;  make uninstall removes it"
 
 setup:
 	tests/setup $(NIX_HEADERS)
 
-build: builder plugin
+build: builder plugin share
 
 # The executable is static, so that it runs in Nix's sandbox with nothing else in the store. The first command
 # compiles everything in Rust, the plugin's side too; the second only names that library, target/release/libgantry.a.
 builder:
 	cargo rustc --release --bin gantry -- -C target-feature=+crt-static
 	cargo build --release --lib
-	install -D target/release/gantry $(DIST)/bin/gantry
+	install -p -D target/release/gantry $(DIST)/bin/gantry
 
 # For the Nix that pkg-config finds, or Debian 12's.
 plugin: builder $(DIST)/lib/nix/plugins/libgantry.so
@@ -42,6 +43,22 @@ plugin: builder $(DIST)/lib/nix/plugins/libgantry.so
 $(DIST)/lib/nix/plugins/libgantry.so: cpp/loader.c
 	mkdir -p $(@D)
 	cc -std=c99 -O2 -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
+# Man pages, completions, the plain Nix functions.
+share: builder
+	packaging/share $(DIST)
+
+man: share
+
+# Into $(DESTDIR)$(PREFIX); nothing is built, so that `sudo make install` needs no compiler.
+PREFIX  := /usr/local
+DESTDIR :=
+
+install:
+	packaging/install $(DIST) "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:
+	packaging/uninstall "$(PREFIX)" "$(DESTDIR)"
 
 demo: setup build
 	$(SUDO) tests/demo $(DIST)

@@ -19,10 +19,11 @@
 //! | [`pull`] | from a registry to a file or folder |
 //! | [`registry`] | pulling from registries: references, credentials, manifests, blobs |
 //! | [`assemble`] | from a specification to an image: the order of the steps; explicit layers, recipes, merging |
+//! | [`doctor`] | whether images can be built on this machine, and what to change |
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
 //!
-//! Imports go one way as well: `cli`, `plugin` → `assemble`, `pull` → `output`, `registry`, `root` → `image`, `layer`,
+//! Imports go one way as well: `cli`, `plugin` → `doctor`, `assemble`, `pull` → `output`, `registry`, `root` → `image`, `layer`,
 //! `base`, `closure` → `spec`, `digest`.
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
@@ -36,6 +37,7 @@ pub mod base;
 pub mod cli;
 pub mod closure;
 pub mod digest;
+pub mod doctor;
 pub mod image;
 pub mod layer;
 pub mod output;

@@ -2,8 +2,11 @@
 //! signals and the terminal are looked at here and nowhere else.
 
 mod build;
+mod completions;
+mod doctor;
 mod export;
 mod inspect;
+mod man;
 mod merge;
 mod packing;
 mod prefetch;
@@ -57,15 +60,20 @@ enum Command {
     Export(export::Arguments),
     /// Show an image: its layers with size, digest and store paths.
     Inspect(inspect::Arguments),
-    /// Run a root layer's scripts: what `build` starts, with a task on standard input.
-    #[command(hide = true)]
-    Inside,
+    /// Find out whether images can be built on this machine, and what to change.
+    Doctor(doctor::Arguments),
+    /// Print completions for a shell.
+    Completions(completions::Arguments),
+    /// Write the man pages of gantry and of its commands.
+    Man(man::Arguments),
 }
 
 /// What ends a command early.
 enum Failure {
     /// One line for the user.
     Message(String),
+    /// What was printed says it.
+    Reported,
     /// A signal.
     Interrupted,
 }
@@ -92,8 +100,9 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    if let Command::Inside = arguments.command {
+    // The processes that this program starts itself: `build` for a root layer's scripts, with a task on standard
+    // input, and `doctor`. They are not commands of clap's, which suggests hidden ones for misspelt ones.
+    if std::env::args_os().skip(1).eq([root::commands::INSIDE]) {
         // No threads and no signal handlers: this process forks and enters namespaces.
         return match root::commands::inside() {
             Ok(()) => ExitCode::SUCCESS,
@@ -103,6 +112,10 @@ pub fn run() -> ExitCode {
             }
         };
     }
+    if std::env::args_os().skip(1).eq([root::commands::NAMESPACES]) {
+        return doctor::try_namespaces();
+    }
+    let arguments = Arguments::parse();
     let result = interrupt_flag().and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
@@ -111,7 +124,9 @@ pub fn run() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments, interrupted),
         Command::Export(arguments) => export::run(arguments, interrupted),
         Command::Inspect(arguments) => inspect::run(arguments, interrupted),
-        Command::Inside => Ok(()),
+        Command::Doctor(arguments) => doctor::run(arguments, interrupted),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -119,6 +134,7 @@ pub fn run() -> ExitCode {
             complain(&one_line(&message));
             ExitCode::FAILURE
         }
+        Err(Failure::Reported) => ExitCode::FAILURE,
         Err(Failure::Interrupted) => {
             complain("interrupted");
             ExitCode::from(130)

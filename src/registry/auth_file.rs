@@ -60,6 +60,18 @@ impl AuthFile {
         }
     }
 
+    /// All entries: whether one has credentials, or that it is malformed.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, Result<bool, String>)> {
+        let read = |entry: &Entry, key: &str| entry.credentials(key).map(|found| found.is_some());
+        self.auths.iter().map(move |(key, entry)| (key.as_str(), read(entry, key)))
+    }
+
+    /// All helpers: what for, and which.
+    pub fn helpers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.cred_helpers.iter().map(|(key, program)| (key.as_str(), program.as_str()));
+        pairs.filter(|(_, program)| !program.is_empty())
+    }
+
     /// The name that a helper is configured under for `registry`, and the helper's.
     pub fn helper(&self, registry: &str) -> Option<(&str, &str)> {
         let exact = self.cred_helpers.get_key_value(registry);

@@ -106,7 +106,7 @@ fn passed_over(
 }
 
 /// Where skopeo and Docker keep credentials, in skopeo's order.
-fn usual_files(environment: &Environment) -> Vec<PathBuf> {
+pub(super) fn usual_files(environment: &Environment) -> Vec<PathBuf> {
     let directory = |name: &str| environment.variable(name).map(PathBuf::from);
     let in_home = |path: &str| environment.home.as_ref().map(|home| home.join(path));
     let run = environment.system(&format!("/run/containers/{}", environment.uid));

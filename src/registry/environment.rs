@@ -69,12 +69,12 @@ impl Environment {
     }
 
     /// A variable that is set, and not to nothing.
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+    pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// `/etc/...` or `/run/...`.
-    pub(super) fn system(&self, path: &str) -> PathBuf {
+    pub fn system(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 }

@@ -108,7 +108,7 @@ fn converse(child: &mut Child, server: &str, patience: Duration) -> Result<Vec<u
 }
 
 /// The program in an absolute directory of PATH: never in the working directory.
-fn in_path(environment: &Environment, name: &str) -> Option<PathBuf> {
+pub(super) fn in_path(environment: &Environment, name: &str) -> Option<PathBuf> {
     let directories = environment.variable("PATH")?.split(':').map(Path::new);
     directories.filter(|at| at.is_absolute()).map(|at| at.join(name)).find(|program| program.is_file())
 }

@@ -26,6 +26,7 @@
 //! | `session`, `challenge`, `token` | being let in |
 //! | `credentials`, `auth_file`, `helper`, `netrc` | who the user is |
 //! | `transport`, `tls`, `proxy`, `retry`, `range`, `watch` | requests and answers, whoever they go to |
+//! | `survey` | which files credentials and certificates would come from |
 //! | `reference`, `mirror`, `url` | names and places |
 //! | `environment`, `error`, `failure`, `files` | what comes from the process, and what is said to the user |
 
@@ -50,8 +51,9 @@ mod range;
 mod reference;
 mod retry;
 mod session;
+mod survey;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod token;
 mod transport;
@@ -65,4 +67,7 @@ pub use kept::{Kept, read};
 pub use mirror::Mirror;
 pub use platform::Platform;
 pub use reference::Reference;
+pub use survey::{
+    CredentialHelper, CredentialSource, CredentialState, credential_sources, root_certificates,
+};
 pub use transport::Timeouts;

@@ -24,6 +24,17 @@ pub(super) fn find(text: &str, host: &str) -> Option<Credentials> {
     })
 }
 
+/// The hosts that have a password.
+pub(super) fn hosts(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let pairs = words.windows(2).filter(|pair| pair[0] == "machine");
+    let mut hosts: Vec<String> =
+        pairs.map(|pair| pair[1].to_string()).filter(|host| find(text, host).is_some()).collect();
+    hosts.dedup();
+    hosts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +51,7 @@ mod tests {
         assert_eq!(found("B.test"), "v q");
         assert_eq!(found("c.test"), "none");
         assert_eq!(find("machine a.test login", "a.test"), None);
+        assert_eq!(hosts(text), ["a.test", "b.test"]);
+        assert_eq!(hosts("machine a.test login u machine b.test password p"), ["b.test"]);
     }
 }

@@ -41,6 +41,13 @@ pub(super) fn config(
 }
 
 fn roots(environment: &Environment) -> Result<Vec<Certificate<'static>>, RegistryError> {
+    Ok(root_files(environment)?.into_iter().flat_map(|(_, certificates)| certificates).collect())
+}
+
+/// The files and directories that roots come from, with those of each.
+pub(super) fn root_files(
+    environment: &Environment,
+) -> Result<Vec<(PathBuf, Vec<Certificate<'static>>)>, RegistryError> {
     let files = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"];
     let named = files.iter().find_map(|name| environment.variable(name)).map(PathBuf::from);
     // Builds get these variables from Nix (/no-cert-file.crt) or its daemon, for whom the file is there; in
@@ -49,19 +56,21 @@ fn roots(environment: &Environment) -> Result<Vec<Certificate<'static>>, Registr
     let folders = environment.variable("SSL_CERT_DIR");
     let mut found = Vec::new();
     if let Some(path) = &named {
-        found.extend(certificates(path, &read(path).map_err(|e| RegistryError::file(path, e))?)?);
+        let pem = read(path).map_err(|e| RegistryError::file(path, e))?;
+        found.push((path.clone(), certificates(path, &pem)?));
     }
     for folder in folders.unwrap_or_default().split(':').filter(|folder| !folder.is_empty()) {
-        for path in entries(Path::new(folder)) {
-            // A directory of roots has other files, too.
-            found.extend(read(&path).ok().and_then(|pem| certificates(&path, &pem).ok()).unwrap_or_default());
-        }
+        // A directory of roots has other files, too.
+        let of_file = |path: PathBuf| read(&path).ok().and_then(|pem| certificates(&path, &pem).ok());
+        let roots: Vec<_> = entries(Path::new(folder)).into_iter().filter_map(of_file).flatten().collect();
+        found.push((PathBuf::from(folder), roots));
     }
     if named.is_none() && folders.is_none() {
         let system = SYSTEM.iter().map(|path| environment.system(path));
         if let Some((path, pem)) = system.into_iter().find_map(|path| Some((path.clone(), read(&path).ok()?)))
         {
-            found = certificates(&path, &pem)?;
+            let certificates = certificates(&path, &pem)?;
+            found.push((path, certificates));
         }
     }
     Ok(found)

@@ -38,6 +38,17 @@ use crate::layer::Progress;
 pub use inside::inside;
 pub(super) use work::Work;
 
+/// The one argument of the process that enters namespaces and runs the scripts.
+pub const INSIDE: &str = "inside";
+
+/// The one argument of a process that only tries whether there are namespaces.
+pub const NAMESPACES: &str = "try-namespaces";
+
+/// Enters the namespaces that scripts run in. If the kernel refuses: the call, and what to change.
+pub fn try_namespaces() -> Result<(), (String, String)> {
+    namespaces::enter().map_err(|refused| (refused.cause(), refused.remedy()))
+}
+
 /// How often a run is asked whether it is to stop.
 const ATTENTION: Duration = Duration::from_millis(100);
 
@@ -91,7 +102,7 @@ pub(super) fn run(
     // What is left in a pipe that nobody reads would stop both.
     let outcome = surroundings.work.join("outcome");
     let mut child = Command::new(own)
-        .arg("inside")
+        .arg(INSIDE)
         .stdin(Stdio::piped())
         .stdout(Stdio::from(fs::File::create_new(&outcome).map_err(|e| RootError::io(&outcome, e))?))
         .spawn()

@@ -10,7 +10,7 @@ use crate::root::kernel;
 
 /// Why there are no namespaces to be had.
 #[derive(Debug, thiserror::Error)]
-#[error("scripts of a root layer need user namespaces, and the kernel refuses them: {what}: {source}{}", remedy(.settings))]
+#[error("scripts of a root layer need user namespaces, and the kernel refuses them: {what}: {source}; {}", self.remedy())]
 pub struct Refused {
     what: &'static str,
     source: io::Error,
@@ -31,15 +31,6 @@ const SETTINGS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-fn remedy(settings: &[&'static str]) -> String {
-    match settings {
-        [] => "; inside a container, allow unshare and mount (podman: --security-opt seccomp=unconfined, \
-               --security-opt unmask=ALL; docker: --privileged)"
-            .into(),
-        settings => format!("; allow them with: {}", settings.join("; ")),
-    }
-}
-
 impl Refused {
     fn new(what: &'static str, source: io::Error) -> Refused {
         let forbids = |(path, value, _): &&(&str, &str, &str)| {
@@ -47,6 +38,21 @@ impl Refused {
         };
         let settings = SETTINGS.iter().filter(forbids).map(|(_, _, remedy)| *remedy).collect();
         Refused { what, source, settings }
+    }
+
+    /// The call that the kernel refused.
+    pub fn cause(&self) -> String {
+        format!("{}: {}", self.what, self.source)
+    }
+
+    /// What to change.
+    pub fn remedy(&self) -> String {
+        match self.settings.as_slice() {
+            [] => "inside a container, allow unshare and mount (podman: --security-opt seccomp=unconfined, \
+                   --security-opt unmask=ALL; docker: --privileged)"
+                .into(),
+            settings => format!("allow them with: {}", settings.join("; ")),
+        }
     }
 }
 

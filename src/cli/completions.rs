@@ -1,0 +1,21 @@
+//! `gantry completions`: what a shell needs to complete the command line.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::Failure;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    // Into memory first: the generator panics where its output cannot be written.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "gantry", &mut script);
+    Ok(io::stdout().write_all(&script)?)
+}
