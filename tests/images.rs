@@ -196,9 +196,11 @@ END
         for i in $(seq 100); do ctr --address "$dir/socket" version > /dev/null 2>&1 && break; sleep 0.1; done
         ctr() { command ctr --address "$dir/socket" "$@"; }
         mkdir "$dir/mounted"
+        # containerd 2 unpacks in the daemon, for the snapshotters that its configuration has, unless told otherwise.
+        local=$(ctr images import --help | grep -o -m 1 -e --local || true)
         while [ $# -gt 0 ]; do
             # Compares every layer with its diff ID.
-            ctr images import --snapshotter native "$2" >&2
+            ctr images import $local --snapshotter native "$2" >&2
             ctr images list | awk -v name="$1" '$1 == name { print $1, $3 }'
             ctr images mount --snapshotter native "$1" "$dir/mounted" >&2
             chroot "$dir/mounted" /bin/busybox expr 6 '*' 7

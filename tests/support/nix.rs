@@ -100,8 +100,17 @@ impl Nix {
     pub fn attributes(&self, expression: &str) -> serde_json::Value {
         let drv = run(self.command("nix-instantiate").args(["--expr", expression])).ok();
         let drv = drv.lines().last().expect("a derivation").to_string();
-        let shown = run(self.command("nix").args(["show-derivation", &drv])).ok();
-        let shown = super::json(&shown);
+        let show = |words: &[&str]| run(self.command("nix").args(words).arg(&drv));
+        let shown = match show(&["derivation", "show"]) {
+            shown if shown.code == Some(0) => shown,
+            // Its name before Nix 2.15.
+            _ => show(&["show-derivation"]),
+        };
+        let mut shown = super::json(&shown.ok());
+        // Nix 2.34 has the derivations beside the version of this document.
+        if shown["derivations"].is_object() {
+            shown = shown["derivations"].take();
+        }
         let derivation = shown.as_object().and_then(|all| all.values().next()).expect("one derivation");
         let mut attributes = match &derivation["env"]["__json"] {
             serde_json::Value::String(text) => super::json(text),
