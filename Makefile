@@ -73,16 +73,25 @@ test: setup build
 test-newer-nix:
 	$(NEWER_NIX) . tests/support/newer-nix $(DIST)
 
+# Both in a root of Debian sid, which tests/support/sid makes: the builder for the other processor, and Debian's newest
+# Nix, which is static and loads no plugin.
+.PHONY: check-aarch64 test-static-nix
+check-aarch64: setup build
+	$(SUDO) tests/check-aarch64 $(DIST)
+
+test-static-nix: setup build
+	$(SUDO) tests/static-nix
+
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format --check nix/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format --check nix/*.nix tests/*.nix tests/docker-tools/*.nix flake.nix
 
 format:
 	cargo fmt
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format nix/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format nix/*.nix tests/*.nix tests/docker-tools/*.nix flake.nix
 
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)

@@ -36,7 +36,7 @@ fn the_builder_that_the_plugin_adds_is_a_valid_store_path_of_the_daemon() {
     let machine = Machine::new();
     let script = r#"
         drv=$(nix-instantiate --expr 'builtins.ociImage { name = "app"; }')
-        builder=$(nix show-derivation "$drv" | jq -r '.[].builder')
+        builder=$({ nix derivation show "$drv" 2> /dev/null || nix show-derivation "$drv"; } | jq -r '(.derivations // .)[].builder')
         store_path=$(echo "$builder" | cut -d/ -f1-4)
         nix-store --check-validity "$store_path"
         nix-store --verify-path "$store_path"

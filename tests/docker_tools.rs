@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use support::{Container, MadeImages, MadeLayer, Nix, Ran, Registry, dist, look, output, quoted, run};
+use support::{
+    Container, MadeImages, MadeLayer, Nix, Ran, Registry, gantry_package, look, output, quoted, run,
+};
 
 fn manifest() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -30,23 +32,14 @@ fn with_tools(expression: &str) -> String {
     format!(
         r#"let
   pkgs = import {pkgs} {{ programs = {programs}; }};
-  gantry = {{
-    outPath = builtins.path {{
-      name = "gantry";
-      path = {dist};
-      filter = path: _: builtins.elem (baseNameOf path) [ "bin" "gantry" ];
-    }};
-    system = builtins.currentSystem;
-    version = "{version}";
-  }};
+  gantry = {gantry};
   dockerTools = import {tools} {{ inherit pkgs gantry; }};
   inherit (dockerTools) examples;
 in
 {expression}"#,
         pkgs = quoted(&manifest().join("tests/docker-tools/pkgs.nix")),
         programs = quoted(programs()),
-        dist = quoted(&dist()),
-        version = env!("CARGO_PKG_VERSION"),
+        gantry = gantry_package(),
         tools = quoted(&manifest().join("nix/docker-tools.nix")),
     )
 }

@@ -681,12 +681,12 @@ mod without_the_plugin {
         let ran = run(&mut at_nix(&nix, "", build, &image));
         assert!(ran.code != Some(0), "{arguments} was built: {}", ran.stdout);
         let error = ran.err();
-        // Of the root layer, if it is there that it fails.
-        let failed = error
-            .split('\'')
-            .find(|word| word.ends_with(".drv") && error.contains(&format!("builder for '{word}' failed")));
-        let failed = failed.unwrap_or_else(|| panic!("no builder failed: {error}"));
-        let log = run(&mut at_nix(&nix, "", &format!("nix-store --read-log {failed}"), "")).ok();
+        // Each version of Nix says in words of its own which builder failed, that of the root layer or the image's.
+        // It is the last one that ran, and so has a log.
+        let log = |drv: &str| run(&mut at_nix(&nix, "", &format!("nix-store --read-log {drv}"), ""));
+        let named = error.split('\'').filter(|word| word.ends_with(".drv"));
+        let log = named.map(log).rfind(|log| log.code == Some(0));
+        let log = log.unwrap_or_else(|| panic!("no builder failed: {error}")).stdout;
         let last = log.lines().last().unwrap_or_default();
         assert_eq!(last.strip_prefix("error: ").unwrap_or(last), words, "{log}");
         nothing_is_built_of_it(&nix);

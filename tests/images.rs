@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Image, Nix, Registry, docker_less_run, gantry, look, output, packages, run, tree, unpack};
+use support::{
+    Image, Nix, Registry, docker_less_run, functions, gantry, look, output, packages, run, tree, unpack,
+};
 
 /// An image called `app:1` of `arguments`, an expression's text.
 fn image(arguments: &str) -> String {
@@ -196,9 +198,11 @@ END
         for i in $(seq 100); do ctr --address "$dir/socket" version > /dev/null 2>&1 && break; sleep 0.1; done
         ctr() { command ctr --address "$dir/socket" "$@"; }
         mkdir "$dir/mounted"
+        # containerd 2 unpacks in the daemon, for the snapshotters that its configuration has, unless told otherwise.
+        local=$(ctr images import --help | grep -o -m 1 -e --local || true)
         while [ $# -gt 0 ]; do
             # Compares every layer with its diff ID.
-            ctr images import --snapshotter native "$2" >&2
+            ctr images import $local --snapshotter native "$2" >&2
             ctr images list | awk -v name="$1" '$1 == name { print $1, $3 }'
             ctr images mount --snapshotter native "$1" "$dir/mounted" >&2
             chroot "$dir/mounted" /bin/busybox expr 6 '*' 7
@@ -559,10 +563,13 @@ fn created_now_is_now_and_touches_no_file() {
 #[test]
 fn platform_annotations_and_names_are_where_tools_look_for_them() {
     let nix = Nix::new();
-    let path = nix.built(
+    let expression = format!(
+        "{}{}",
+        functions(),
         r#"builtins.ociImage { name = "Registry.Example:5000/Me/App"; tag = "V1.0"; architecture = "arm"; variant = "v7";
            annotations = { "org.opencontainers.image.source" = "https://example.org"; x = "ü \" \\"; }; }"#
     );
+    let path = nix.built(&expression);
     let image = look(&path);
     let platform = json!({ "architecture": "arm", "os": "linux", "variant": "v7" });
     for key in ["architecture", "os", "variant"] {
@@ -581,7 +588,8 @@ fn platform_annotations_and_names_are_where_tools_look_for_them() {
     let found = support::json(&output("skopeo", &["inspect", "--config", &of_name]));
     assert_eq!(found, image.config);
 
-    let usual = look(&nix.built("builtins.ociImage { name = \"app\"; system = \"x86_64-linux\"; }"));
+    let usual = format!("{}builtins.ociImage {{ name = \"app\"; system = \"x86_64-linux\"; }}", functions());
+    let usual = look(&nix.built(&usual));
     assert_eq!(usual.index["manifests"][0]["platform"], json!({ "architecture": "amd64", "os": "linux" }));
     assert_eq!(usual.config["variant"], Value::Null);
     assert_eq!(usual.manifest.get("annotations"), None);

@@ -6,18 +6,20 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{MadeImages, MadeLayer, Nix, Ran, Registry, gantry, run, sha256, unpack};
+use support::{MadeImages, MadeLayer, Nix, Ran, Registry, functions, gantry, run, sha256, unpack};
 
 /// An image of nothing but a file, for an architecture.
 fn member(architecture: &str, more: &str) -> String {
     format!(
-        "(builtins.ociImage {{ name = \"member\"; tag = \"1\"; architecture = \"{architecture}\"; config.Labels.of = \"{architecture}\"; {more} }})"
+        "({}builtins.ociImage {{ name = \"member\"; tag = \"1\"; architecture = \"{architecture}\"; config.Labels.of = \"{architecture}\"; {more} }})",
+        functions()
     )
 }
 
 fn index(members: &[String], more: &str) -> String {
     format!(
-        "builtins.ociImage {{ name = \"registry.example/multi\"; tag = \"v1\"; manifests = [ {} ]; {more} }}",
+        "{}builtins.ociImage {{ name = \"registry.example/multi\"; tag = \"v1\"; manifests = [ {} ]; {more} }}",
+        functions(),
         members.join(" ")
     )
 }

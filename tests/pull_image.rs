@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Folder, MadeImages, MadeLayer, Nix, Ran, Registry, digest_of, gantry, output, run, sha256};
+use support::{
+    Folder, MadeImages, MadeLayer, Nix, Ran, Registry, digest_of, functions, gantry, output, run, sha256,
+};
 
 /// A registry with `team/app:one`, an image of two gzip layers for linux/amd64.
 struct World {
@@ -41,7 +43,7 @@ fn one(images: &MadeImages) -> Value {
 }
 
 fn call(host: &str, arguments: &str) -> String {
-    format!("builtins.pullImage {{ imageName = \"{host}/team/app\"; {arguments} }}")
+    format!("{}builtins.pullImage {{ imageName = \"{host}/team/app\"; {arguments} }}", functions())
 }
 
 /// `nix-build`: the output's store path.

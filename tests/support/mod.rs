@@ -26,7 +26,7 @@ pub use docker::Docker;
 pub use image::{Image, Layer, Member, look, look_at_others, tree};
 pub use machine::{Machine, packages_there};
 pub use made::{MadeImages, MadeLayer, digest_of, sha256, tar, tar_of, through};
-pub use nix::{Nix, quoted};
+pub use nix::{Nix, functions, gantry_package, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;

@@ -12,11 +12,11 @@ pub struct Nix {
 }
 
 impl Nix {
-    /// Nix with the plugin.
+    /// Nix with the plugin, unless it can load none ([`functions`]).
     pub fn new() -> Nix {
         let folder = Folder::new();
         std::fs::create_dir(folder.join("home")).expect("a directory");
-        Nix { folder, plugin: true }
+        Nix { folder, plugin: loads_plugins() }
     }
 
     /// Nix without the plugin.
@@ -100,8 +100,17 @@ impl Nix {
     pub fn attributes(&self, expression: &str) -> serde_json::Value {
         let drv = run(self.command("nix-instantiate").args(["--expr", expression])).ok();
         let drv = drv.lines().last().expect("a derivation").to_string();
-        let shown = run(self.command("nix").args(["show-derivation", &drv])).ok();
-        let shown = super::json(&shown);
+        let show = |words: &[&str]| run(self.command("nix").args(words).arg(&drv));
+        let shown = match show(&["derivation", "show"]) {
+            shown if shown.code == Some(0) => shown,
+            // Its name before Nix 2.15.
+            _ => show(&["show-derivation"]),
+        };
+        let mut shown = super::json(&shown.ok());
+        // Nix 2.34 has the derivations beside the version of this document.
+        if shown["derivations"].is_object() {
+            shown = shown["derivations"].take();
+        }
         let derivation = shown.as_object().and_then(|all| all.values().next()).expect("one derivation");
         let mut attributes = match &derivation["env"]["__json"] {
             serde_json::Value::String(text) => super::json(text),
@@ -134,6 +143,44 @@ impl Nix {
     pub fn store(&self) -> PathBuf {
         self.folder.join("store")
     }
+}
+
+/// Whether the Nix that is tested loads plugins. A static one does not, which GANTRY_TEST_PLUGIN=no says.
+fn loads_plugins() -> bool {
+    std::env::var_os("GANTRY_TEST_PLUGIN").is_none_or(|value| value != "no")
+}
+
+/// What comes before an expression that uses `builtins.ociImage` or `builtins.pullImage` but not [`packages`]:
+/// where Nix loads no plugins, `builtins` that have the functions of nix/default.nix.
+///
+/// [`packages`]: super::packages()
+pub fn functions() -> String {
+    if loads_plugins() {
+        return String::new();
+    }
+    let nix = Path::new(env!("CARGO_MANIFEST_DIR")).join("nix");
+    format!(
+        "let plain = builtins; in let builtins = plain // import {} {{ gantry = {}; }}; in ",
+        quoted(&nix),
+        gantry_package()
+    )
+}
+
+/// The package, of the builder alone, as an expression: what nix/default.nix and nix/docker-tools.nix take.
+pub fn gantry_package() -> String {
+    format!(
+        r#"{{
+  outPath = builtins.path {{
+    name = "gantry";
+    path = {};
+    filter = path: _: builtins.elem (baseNameOf path) [ "bin" "gantry" ];
+  }};
+  system = builtins.currentSystem;
+  version = "{}";
+}}"#,
+        quoted(&dist()),
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// A path as a Nix string.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::output;
+use super::{functions, output};
 
 /// The file of an expression with `pkgs.<package>`, `roots` (python3, nginx-light) and `all`.
 pub fn debian_packages() -> &'static Path {
@@ -15,12 +15,12 @@ pub fn debian_packages() -> &'static Path {
 }
 
 /// The beginning of an expression, to be followed by one that uses `debian` ([`debian_packages`]) and
-/// `package NAME SCRIPT`, a derivation whose shell script makes $out with busybox.
+/// `package NAME SCRIPT`, a derivation whose shell script makes $out with busybox; [`functions`] are in it.
 pub fn packages() -> String {
     let file = debian_packages();
     let busybox = file.with_file_name("busybox");
     format!(
-        r#"let
+        r#"{}let
   debian = import {} {{ }};
   busybox = builtins.path {{ path = {}; name = "busybox"; }};
   package = name: script: derivation {{
@@ -31,6 +31,7 @@ pub fn packages() -> String {
     args = [ "-euc" script ];
   }};
 in "#,
+        functions(),
         file.display(),
         busybox.display()
     )

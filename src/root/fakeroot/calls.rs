@@ -10,6 +10,10 @@ use super::identities::Request;
 use super::machine::Call;
 use super::records::SPECIAL;
 
+/// `__NR_fchmodat2` of asm-generic/unistd.h, which libc does not have for every architecture. From 424 on, system
+/// calls have one number on all of them (arch/x86/entry/syscalls/syscall_64.tbl has this one, too).
+const SYS_FCHMODAT2: libc::c_long = 452;
+
 /// What stands between a program and the kernel for one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
@@ -130,7 +134,7 @@ pub fn plan(call: Call, known: Known) -> Plan {
         libc::SYS_chmod => change_mode(call, 1, Which::Path(here, a, 0), known),
         libc::SYS_fchmod => change_mode(call, 1, Which::Open(a), known),
         libc::SYS_fchmodat => change_mode(call, 2, Which::Path(a, b, 0), known),
-        libc::SYS_fchmodat2 => change_mode(call, 2, Which::Path(a, b, nofollow(d)), known),
+        SYS_FCHMODAT2 => change_mode(call, 2, Which::Path(a, b, nofollow(d)), known),
 
         #[cfg(target_arch = "x86_64")]
         libc::SYS_mknod => make_node(call, 1, Which::Path(here, a, AT_SYMLINK_NOFOLLOW), known),
@@ -240,4 +244,13 @@ fn without_special(mut call: Call, mode: usize) -> Call {
 /// A number, unless it is -1.
 fn id(number: u64) -> Option<u32> {
     (number as u32 != u32::MAX).then_some(number as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_number_written_here_is_that_of_libc() {
+        assert_eq!(super::SYS_FCHMODAT2, libc::SYS_fchmodat2);
+    }
 }

@@ -135,3 +135,30 @@ pub struct StatFields {
     /// `st_rdev`.
     pub rdev: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{offset_of, size_of};
+
+    use libc::stat;
+
+    use super::*;
+
+    #[test]
+    fn stat_is_that_of_the_c_library() {
+        // On 64-bit processors the C library has the kernel's.
+        assert_eq!((offset_of!(stat, st_dev), offset_of!(stat, st_ino)), (0, 8));
+        assert_eq!(STAT.size, size_of::<stat>());
+        assert_eq!(STAT.mode, offset_of!(stat, st_mode));
+        assert_eq!(STAT.links, (offset_of!(stat, st_nlink), size_of::<libc::nlink_t>()));
+        assert_eq!((STAT.uid, STAT.gid), (offset_of!(stat, st_uid), offset_of!(stat, st_gid)));
+        assert_eq!(STAT.rdev, offset_of!(stat, st_rdev));
+    }
+
+    #[test]
+    fn the_architecture_is_the_processor_of_elf_files() {
+        let machine = if cfg!(target_arch = "aarch64") { libc::EM_AARCH64 } else { libc::EM_X86_64 };
+        // __AUDIT_ARCH_64BIT and __AUDIT_ARCH_LE of linux/audit.h.
+        assert_eq!(ARCHITECTURE, u32::from(machine) | 0x8000_0000 | 0x4000_0000);
+    }
+}
