@@ -5,6 +5,8 @@ NIX_HEADERS := target/nix-headers
 DIST        := target/dist
 # Where a Nix newer than Debian 12's can be had, everything is tested with it, too.
 NEWER_NIX   := ../shared/tools/with-debian13-nix
+# Not tests/cases, in which positions are part of what is tested.
+NIX_FILES   := *.nix nix/*.nix nix/*/*.nix nix/templates/*/*.nix tests/docker-tools/*.nix tests/stub-nixpkgs/*.nix
 SUDO        := $(if $(filter 0,$(shell id -u)),,sudo -E env PATH="$(PATH)")
 
 .PHONY: help setup build builder plugin demo test test-newer-nix lint format bench clean
@@ -52,12 +54,12 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format --check nix/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format nix/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format $(NIX_FILES)
 
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)
