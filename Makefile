@@ -5,6 +5,8 @@ NIX_HEADERS := target/nix-headers
 DIST        := target/dist
 # Where a Nix newer than Debian 12's can be had, everything is tested with it, too.
 NEWER_NIX   := ../shared/tools/with-debian13-nix
+# Not tests/cases, in which positions are part of what is tested.
+NIX_FILES   := *.nix nix/*.nix nix/*/*.nix nix/templates/*/*.nix tests/*.nix tests/docker-tools/*.nix tests/stub-nixpkgs/*.nix
 SUDO        := $(if $(filter 0,$(shell id -u)),,sudo -E env PATH="$(PATH)")
 
 # make test NIX=/opt/nix/bin/nix tests with that Nix in place of the one on PATH. The plugin is built with the headers
@@ -86,12 +88,12 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format --check nix/*.nix tests/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
-	tests/support/nix-format nix/*.nix tests/*.nix tests/docker-tools/*.nix flake.nix
+	tests/support/nix-format $(NIX_FILES)
 
 bench: setup build
 	$(SUDO) tests/benchmark/run $(DIST)

@@ -22,18 +22,23 @@ let
 
   # --- What the functions have in common
 
-  toList = value: if value == null then [ ] else if builtins.isList value then value else [ value ];
+  toList =
+    value:
+    if value == null then
+      [ ]
+    else if builtins.isList value then
+      value
+    else
+      [ value ];
 
   # Items with priorities of their own (the lowest wins) in place of nixpkgs' `meta.priority`, which dockerTools
   # does not look at: the order in the list decides.
   prioritized =
     priorityOf: items:
-    lib.imap0
-      (index: item: {
-        outPath = "${item}";
-        meta.priority = priorityOf index;
-      })
-      (toList items);
+    lib.imap0 (index: item: {
+      outPath = "${item}";
+      meta.priority = priorityOf index;
+    }) (toList items);
   firstWins = prioritized (index: index);
   lastWins = prioritized (index: 0 - index);
 
@@ -52,11 +57,11 @@ let
   # The scripts among the arguments, with what runs them; nothing where there is none, so that an image
   # without scripts does not depend on a shell.
   scripts =
-    { runAsRoot ? null
-    , extraCommands ? ""
-    , fakeRootCommands ? ""
-    , enableFakechroot ? false
-    ,
+    {
+      runAsRoot ? null,
+      extraCommands ? "",
+      fakeRootCommands ? "",
+      enableFakechroot ? false,
     }:
     let
       # As in stdenv's builder, in `bash -e`, and in shellScript.
@@ -87,16 +92,16 @@ let
     function: fromImage: name: tag:
     let
       images = fromImage.mergedImages;
-      wanted = builtins.filter
-        (
-          image: image.imageName or null == lib.toLower name && image.imageTag or null == tag
-        )
-        images;
+      wanted = builtins.filter (
+        image: image.imageName or null == lib.toLower name && image.imageTag or null == tag
+      ) images;
     in
     if name == null || tag == null || !(fromImage ? mergedImages) then
       fromImage
     else if wanted == [ ] then
-      throw "dockerTools.${function}: fromImageName, fromImageTag: ${name}:${tag} is not among the merged images: ${builtins.concatStringsSep ", " (map (image: image.imageRef or "${image}") images)}; write that image itself as fromImage"
+      throw "dockerTools.${function}: fromImageName, fromImageTag: ${name}:${tag} is not among the merged images: ${
+        builtins.concatStringsSep ", " (map (image: image.imageRef or "${image}") images)
+      }; write that image itself as fromImage"
     else
       builtins.head wanted;
 
@@ -113,115 +118,113 @@ let
 
   # --- Images in one layer and a root layer
 
-  buildImage =
-    lib.makeOverridable (
-      { name
-      , tag ? null
-      , fromImage ? null
-      , fromImageName ? null
-      , fromImageTag ? null
-      , copyToRoot ? null
-      , keepContentsDirlinks ? false
-      , config ? null
-      , architecture ? defaultArchitecture
-      , extraCommands ? ""
-      , uid ? 0
-      , gid ? 0
-      , runAsRoot ? null
-        # Of the virtual machine that is none here.
-      , diskSize ? 1024
-      , buildVMMemorySize ? 512
-      , created ? epoch
-      , compressor ? "gz"
-      , includeNixDB ? false
-      , meta ? { }
-        # The name that copyToRoot had before nixpkgs 22.11.
-      , contents ? null
-      ,
-      }@args:
-      let
-        root =
-          if contents == null then
-            copyToRoot
-          else if copyToRoot != null then
-            throw "dockerTools.buildImage: contents: an old name of copyToRoot, which is given, too; write all in copyToRoot"
+  buildImage = lib.makeOverridable (
+    {
+      name,
+      tag ? null,
+      fromImage ? null,
+      fromImageName ? null,
+      fromImageTag ? null,
+      copyToRoot ? null,
+      keepContentsDirlinks ? false,
+      config ? null,
+      architecture ? defaultArchitecture,
+      extraCommands ? "",
+      uid ? 0,
+      gid ? 0,
+      runAsRoot ? null,
+      # Of the virtual machine that is none here.
+      diskSize ? 1024,
+      buildVMMemorySize ? 512,
+      created ? epoch,
+      compressor ? "gz",
+      includeNixDB ? false,
+      meta ? { },
+      # The name that copyToRoot had before nixpkgs 22.11.
+      contents ? null,
+    }@args:
+    let
+      root =
+        if contents == null then
+          copyToRoot
+        else if copyToRoot != null then
+          throw "dockerTools.buildImage: contents: an old name of copyToRoot, which is given, too; write all in copyToRoot"
+        else
+          lib.warn "dockerTools.buildImage: contents: an old name of copyToRoot; write copyToRoot (image ${name})" contents;
+
+      # Of the contents alone, and only where no script made them as root: store paths stay root's.
+      owned = (uid != 0 || gid != 0) && runAsRoot == null && (toList root != [ ] || extraCommands != "");
+
+      image = ociImage (
+        {
+          inherit
+            name
+            tag
+            keepContentsDirlinks
+            architecture
+            created
+            includeNixDB
+            meta
+            ;
+          copyToRoot = lastWins root;
+          fromImage = chosenImage "buildImage" fromImage fromImageName fromImageTag;
+          config = if config == null then { } else config;
+          compressor = checkedCompressor "buildImage" compressor;
+          layering = "single";
+          # A base of any size gets its two layers.
+          maxLayers = 127;
+          passthru = withoutAttrs "buildImage" // {
+            buildArgs = args;
+            layer = image.root;
+          };
+        }
+        // scripts { inherit runAsRoot extraCommands; }
+        // (
+          if owned then
+            {
+              perms = [
+                {
+                  path = "/**";
+                  inherit uid gid;
+                  uname = "";
+                  gname = "";
+                }
+              ];
+            }
           else
-            lib.warn "dockerTools.buildImage: contents: an old name of copyToRoot; write copyToRoot (image ${name})" contents;
-
-        # Of the contents alone, and only where no script made them as root: store paths stay root's.
-        owned =
-          (uid != 0 || gid != 0) && runAsRoot == null && (toList root != [ ] || extraCommands != "");
-
-        image = ociImage (
-          {
-            inherit
-              name
-              tag
-              keepContentsDirlinks
-              architecture
-              created
-              includeNixDB
-              meta
-              ;
-            copyToRoot = lastWins root;
-            fromImage = chosenImage "buildImage" fromImage fromImageName fromImageTag;
-            config = if config == null then { } else config;
-            compressor = checkedCompressor "buildImage" compressor;
-            layering = "single";
-            # A base of any size gets its two layers.
-            maxLayers = 127;
-            passthru = withoutAttrs "buildImage" // {
-              buildArgs = args;
-              layer = image.root;
-            };
-          }
-          // scripts { inherit runAsRoot extraCommands; }
-          // (
-            if owned then
-              {
-                perms = [
-                  {
-                    path = "/**";
-                    inherit uid gid;
-                    uname = "";
-                    gname = "";
-                  }
-                ];
-              }
-            else
-              { }
-          )
-        );
-      in
-      image
-    );
+            { }
+        )
+      );
+    in
+    image
+  );
 
   # --- Images in many layers
 
   layeredArguments =
-    { name
-    , tag ? null
-    , fromImage ? null
-    , contents ? [ ]
-    , config ? { }
-    , architecture ? defaultArchitecture
-    , created ? epoch
-    , mtime ? epoch
-    , uid ? 0
-    , gid ? 0
-    , uname ? "root"
-    , gname ? "root"
-    , maxLayers ? 100
-    , extraCommands ? ""
-    , fakeRootCommands ? ""
-    , enableFakechroot ? false
-    , includeStorePaths ? true
-    , includeNixDB ? false
-    , layeringPipeline ? null
-    , debug ? false
-    , meta ? { }
-    , passthru ? { }
-    ,
+    {
+      name,
+      tag ? null,
+      fromImage ? null,
+      contents ? [ ],
+      config ? { },
+      architecture ? defaultArchitecture,
+      created ? epoch,
+      mtime ? epoch,
+      uid ? 0,
+      gid ? 0,
+      uname ? "root",
+      gname ? "root",
+      maxLayers ? 100,
+      extraCommands ? "",
+      fakeRootCommands ? "",
+      enableFakechroot ? false,
+      includeStorePaths ? true,
+      includeNixDB ? false,
+      layeringPipeline ? null,
+      debug ? false,
+      meta ? { },
+      passthru ? { },
     }:
     {
       inherit
@@ -298,7 +301,10 @@ let
   );
 
   buildLayeredImage = lib.makeOverridable (
-    { compressor ? "gz", ... }@args:
+    {
+      compressor ? "gz",
+      ...
+    }@args:
     let
       arguments = builtins.removeAttrs args [ "compressor" ];
       stream = streamLayeredImage arguments;
@@ -320,7 +326,9 @@ let
   pullImageAs =
     args:
     pullImage (
-      { arch = defaultArchitecture; }
+      {
+        arch = defaultArchitecture;
+      }
       // args
       // {
         passthru = (args.passthru or { }) // {
@@ -342,12 +350,12 @@ let
     };
 
   exportImage =
-    { fromImage
-    , fromImageName ? null
-    , fromImageTag ? null
-    , diskSize ? 1024
-    , name ? fromImage.name
-    ,
+    {
+      fromImage,
+      fromImageName ? null,
+      fromImageTag ? null,
+      diskSize ? 1024,
+      name ? fromImage.name,
     }:
     task name {
       kind = "export";
@@ -360,7 +368,12 @@ let
       last = baseNameOf "${lib.last images}";
       ends = builtins.any (suffix: lib.hasSuffix suffix last);
       compressor =
-        if ends [ ".gz" ".tgz" ] then
+        if
+          ends [
+            ".gz"
+            ".tgz"
+          ]
+        then
           "gz"
         else if ends [ ".zst" ] then
           "zstd"
@@ -377,14 +390,15 @@ let
     if images == [ ] then
       throw "dockerTools.mergeImages: found an empty list, accepted: one image or more"
     else
-      task "merge-docker-images.tar${
-        {
-          gz = ".gz";
-          zstd = ".zst";
-          none = "";
-        }
-        .${compressor}
-      }"
+      task
+        "merge-docker-images.tar${
+          {
+            gz = ".gz";
+            zstd = ".zst";
+            none = "";
+          }
+          .${compressor}
+        }"
         {
           kind = "merge";
           images = map archive images;
@@ -410,51 +424,47 @@ let
   environmentOf =
     drv:
     let
-      attributes = lib.filterAttrs
-        (
-          name: value:
-            name != "args" && name != "__ignoreNulls" && !(value == null && drv.drvAttrs.__ignoreNulls or false)
-        )
-        drv.drvAttrs;
+      attributes = lib.filterAttrs (
+        name: value:
+        name != "args" && name != "__ignoreNulls" && !(value == null && drv.drvAttrs.__ignoreNulls or false)
+      ) drv.drvAttrs;
       inFiles = drv.drvAttrs.passAsFile or [ ];
     in
     builtins.mapAttrs (_: environmentText) (builtins.removeAttrs attributes inFiles)
     // builtins.listToAttrs (
-      map
-        (name: {
-          name = "${name}Path";
-          value = "${pkgs.writeText "pass-as-text-${name}" (environmentText drv.drvAttrs.${name})}";
-        })
-        inFiles
+      map (name: {
+        name = "${name}Path";
+        value = "${pkgs.writeText "pass-as-text-${name}" (environmentText drv.drvAttrs.${name})}";
+      }) inFiles
     )
     # Where the build will put them: the image must not depend on what it is there to build.
     // builtins.listToAttrs (
-      map
-        (output: {
-          name = output;
-          value = builtins.unsafeDiscardStringContext drv.${output}.outPath;
-        })
-        drv.outputs or [ "out" ]
+      map (output: {
+        name = output;
+        value = builtins.unsafeDiscardStringContext drv.${output}.outPath;
+      }) drv.outputs or [ "out" ]
     );
 
   nixShellArguments =
-    { drv
-    , name ? drv.name + "-env"
-    , tag ? null
-    , uid ? 1000
-    , gid ? 1000
-    , homeDirectory ? "/build"
-    , shell ? "${pkgs.bashInteractive}/bin/bash"
-    , command ? null
-    , run ? null
-    ,
+    {
+      drv,
+      name ? drv.name + "-env",
+      tag ? null,
+      uid ? 1000,
+      gid ? 1000,
+      homeDirectory ? "/build",
+      shell ? "${pkgs.bashInteractive}/bin/bash",
+      command ? null,
+      run ? null,
     }:
     let
       owner = "${toString uid}:${toString gid}";
       buildDirectory = "/build";
 
       buildDerivation = pkgs.writeShellScriptBin "buildDerivation" ''
-        exec ${lib.escapeShellArgs (map environmentText ([ drv.drvAttrs.builder ] ++ drv.drvAttrs.args or [ ]))}
+        exec ${
+          lib.escapeShellArgs (map environmentText ([ drv.drvAttrs.builder ] ++ drv.drvAttrs.args or [ ]))
+        }
       '';
 
       # As nix-shell does it: the variables are set, stdenv's setup makes a PATH of the inputs.
@@ -537,7 +547,10 @@ let
   streamNixShellImage = args: streamLayeredImage (nixShellArguments args);
 
   buildNixShellImage =
-    { compressor ? "gz", ... }@args:
+    {
+      compressor ? "gz",
+      ...
+    }@args:
     buildLayeredImage (
       nixShellArguments (builtins.removeAttrs args [ "compressor" ]) // { inherit compressor; }
     );
@@ -589,35 +602,37 @@ let
     done
   '';
 
-  fakeNss =
-    lib.makeOverridable
-      (
-        { extraPasswdLines ? [ ]
-        , extraGroupLines ? [ ]
-        ,
-        }:
-        pkgs.runCommand "fake-nss"
-          {
-            passwd = lines ([
-              "root:x:0:0:root user:/var/empty:/bin/sh"
-            ] ++ extraPasswdLines ++ [
-              "nobody:x:65534:65534:nobody:/var/empty:/bin/sh"
-            ]);
-            group = lines ([ "root:x:0:" ] ++ extraGroupLines ++ [ "nobody:x:65534:" ]);
-          } ''
-          mkdir -p $out/etc $out/var/empty
-          printf %s "$passwd" > $out/etc/passwd
-          printf %s "$group" > $out/etc/group
-          echo 'hosts: files dns' > $out/etc/nsswitch.conf
-        ''
-      )
-      { };
+  fakeNss = lib.makeOverridable (
+    {
+      extraPasswdLines ? [ ],
+      extraGroupLines ? [ ],
+    }:
+    pkgs.runCommand "fake-nss"
+      {
+        passwd = lines (
+          [
+            "root:x:0:0:root user:/var/empty:/bin/sh"
+          ]
+          ++ extraPasswdLines
+          ++ [
+            "nobody:x:65534:65534:nobody:/var/empty:/bin/sh"
+          ]
+        );
+        group = lines ([ "root:x:0:" ] ++ extraGroupLines ++ [ "nobody:x:65534:" ]);
+      }
+      ''
+        mkdir -p $out/etc $out/var/empty
+        printf %s "$passwd" > $out/etc/passwd
+        printf %s "$group" > $out/etc/group
+        echo 'hosts: files dns' > $out/etc/nsswitch.conf
+      ''
+  ) { };
   lines = builtins.foldl' (text: line: "${text}${line}\n") "";
 
   mergeDrvs =
-    { derivations
-    , onlyDeps ? false
-    ,
+    {
+      derivations,
+      onlyDeps ? false,
     }:
     pkgs.runCommand "merge-drvs" { inherit derivations; } (
       if onlyDeps then

@@ -1,6 +1,10 @@
 # Images that show what each function does, under the names that they have in nixpkgs' dockerTools.examples.
 # tests/docker_tools.rs builds and runs them; docs/docker-tools.md says which test looks at which.
-{ pkgs, gantry, dockerTools }:
+{
+  pkgs,
+  gantry,
+  dockerTools,
+}:
 let
   inherit (dockerTools)
     buildImage
@@ -17,7 +21,11 @@ let
     ;
 
   system = pkgs.stdenv.hostPlatform.system;
-  run = command: [ pkgs.runtimeShell "-c" command ];
+  run = command: [
+    pkgs.runtimeShell
+    "-c"
+    command
+  ];
 
   # A directory with one file.
   files = pkgs.runCommand "files" { } ''
@@ -28,12 +36,14 @@ let
   # The same in every image of the kind, but for the name.
   toolsAndHello = {
     tag = "latest";
-    contents = [ pkgs.coreutils pkgs.hello ];
+    contents = [
+      pkgs.coreutils
+      pkgs.hello
+    ];
   };
 
   # What a development shell is made of.
-  shellOf =
-    attributes: pkgs.runCommand "shell" attributes "mkdir -p $out; echo built > $out/result";
+  shellOf = attributes: pkgs.runCommand "shell" attributes "mkdir -p $out; echo built > $out/result";
 in
 rec {
   # --- One layer of store paths: buildImage
@@ -42,7 +52,10 @@ rec {
   bash = buildImage {
     name = "bash";
     tag = "latest";
-    copyToRoot = [ pkgs.bash pkgs.coreutils ];
+    copyToRoot = [
+      pkgs.bash
+      pkgs.coreutils
+    ];
   };
 
   # Without a tag: .imageTag says what it is called.
@@ -91,13 +104,20 @@ rec {
     buildLayeredImage {
       name = "nginx-container";
       tag = "latest";
-      contents = [ dockerTools.fakeNss pkgs.nginx ];
+      contents = [
+        dockerTools.fakeNss
+        pkgs.nginx
+      ];
       extraCommands = ''
         mkdir -p -m 1777 tmp
         mkdir -p var/log/nginx
       '';
       config = {
-        Cmd = [ "nginx" "-c" configuration ];
+        Cmd = [
+          "nginx"
+          "-c"
+          configuration
+        ];
         ExposedPorts."${port}/tcp" = { };
       };
     };
@@ -106,7 +126,10 @@ rec {
   redis = buildImage {
     name = "redis";
     tag = "latest";
-    copyToRoot = [ pkgs.redis pkgs.coreutils ];
+    copyToRoot = [
+      pkgs.redis
+      pkgs.coreutils
+    ];
     runAsRoot = ''
       ${shadowSetup}
       groupadd -r redis
@@ -130,7 +153,11 @@ rec {
     # Quotes and dollars are the script's own.
     runAsRoot = ''echo "(runAsRoot: $(( 1 + 1 )) 'quoted')" > runAsRoot'';
     extraCommands = ''echo "(extraCommands: $(( 1 + 2 )) 'quoted')" > extraCommands'';
-    config.Cmd = [ "cat" "runAsRoot" "extraCommands" ];
+    config.Cmd = [
+      "cat"
+      "runAsRoot"
+      "extraCommands"
+    ];
   };
 
   # The time of the build instead of 1970.
@@ -145,8 +172,14 @@ rec {
   build-image-with-path = buildImage {
     name = "build-image-with-path";
     tag = "latest";
-    copyToRoot = [ pkgs.coreutils files ];
-    config.Cmd = [ "cat" "/hello.txt" ];
+    copyToRoot = [
+      pkgs.coreutils
+      files
+    ];
+    config.Cmd = [
+      "cat"
+      "/hello.txt"
+    ];
   };
 
   # An architecture that is not this machine's, of contents that have none.
@@ -172,7 +205,11 @@ rec {
     tag = "latest";
     extraCommands = "echo 'from extraCommands' > extraCommands";
     config.Cmd = [ "${pkgs.hello}/bin/hello" ];
-    contents = [ pkgs.hello pkgs.bash pkgs.coreutils ];
+    contents = [
+      pkgs.hello
+      pkgs.bash
+      pkgs.coreutils
+    ];
   };
 
   # Another of mostly the same paths: the layers are the same, too.
@@ -198,7 +235,10 @@ rec {
     name = "bash-layered-uncompressed";
     tag = "latest";
     compressor = "none";
-    contents = [ pkgs.bash pkgs.coreutils ];
+    contents = [
+      pkgs.bash
+      pkgs.coreutils
+    ];
   };
   bashLayeredZstdCompressed = bashLayeredUncompressed.override {
     name = "bash-layered-zstd";
@@ -209,7 +249,11 @@ rec {
   bashLayeredWithUser = buildLayeredImage {
     name = "bash-layered-with-user";
     tag = "latest";
-    contents = [ pkgs.bash pkgs.coreutils nonRootUsers ];
+    contents = [
+      pkgs.bash
+      pkgs.coreutils
+      nonRootUsers
+    ];
     config.User = "somebody";
   };
   nonRootUsers = dockerTools.fakeNss.override {
@@ -219,28 +263,40 @@ rec {
 
   # Two layers in all: one for the store, one for the root directory.
   two-layered-image = buildLayeredImage (
-    toolsAndHello // {
+    toolsAndHello
+    // {
       name = "two-layered-image";
-      contents = [ pkgs.bash pkgs.hello ];
+      contents = [
+        pkgs.bash
+        pkgs.hello
+      ];
       maxLayers = 2;
     }
   );
 
   # More store paths than layers: nothing is lost.
   bulk-layer = buildLayeredImage (
-    toolsAndHello // {
+    toolsAndHello
+    // {
       name = "bulk-layer";
-      contents = toolsAndHello.contents ++ [ pkgs.bash pkgs.nginx ];
+      contents = toolsAndHello.contents ++ [
+        pkgs.bash
+        pkgs.nginx
+      ];
       maxLayers = 2;
     }
   );
 
   # On a base of two layers there are two left of four.
   layered-bulk-layer = buildLayeredImage (
-    toolsAndHello // {
+    toolsAndHello
+    // {
       name = "layered-bulk-layer";
       fromImage = two-layered-image;
-      contents = [ pkgs.nginx pkgs.coreutils ];
+      contents = [
+        pkgs.nginx
+        pkgs.coreutils
+      ];
       maxLayers = 4;
     }
   );
@@ -278,13 +334,15 @@ rec {
       target = pkgs.writeTextDir "dir/target" "Content doesn't matter.";
       link = pkgs.runCommand "symlink" { } "ln -s ${target} $out";
     in
-    buildLayeredImage
-      {
-        name = "layered-store-symlink";
-        tag = "latest";
-        contents = [ pkgs.bash link ];
-        config.Labels.target = "${link}";
-      }
+    buildLayeredImage {
+      name = "layered-store-symlink";
+      tag = "latest";
+      contents = [
+        pkgs.bash
+        link
+      ];
+      config.Labels.target = "${link}";
+    }
     // {
       passthru = { inherit link target; };
     };
@@ -300,8 +358,14 @@ rec {
   layered-image-with-path = streamLayeredImage {
     name = "layered-image-with-path";
     tag = "latest";
-    contents = [ pkgs.coreutils files ];
-    config.Cmd = [ "cat" "/hello.txt" ];
+    contents = [
+      pkgs.coreutils
+      files
+    ];
+    config.Cmd = [
+      "cat"
+      "/hello.txt"
+    ];
   };
 
   # An architecture that is not this machine's.
@@ -328,7 +392,10 @@ rec {
     gid = 1000;
     uname = "user";
     gname = "user";
-    contents = [ pkgs.bash pkgs.coreutils ];
+    contents = [
+      pkgs.bash
+      pkgs.coreutils
+    ];
     config.Cmd = run "${pkgs.coreutils}/bin/stat -c %u:%g ${pkgs.coreutils}";
   };
 
@@ -336,7 +403,10 @@ rec {
   image-with-certs = buildImage {
     name = "image-with-certs";
     tag = "latest";
-    copyToRoot = [ pkgs.coreutils dockerTools.caCertificates ];
+    copyToRoot = [
+      pkgs.coreutils
+      dockerTools.caCertificates
+    ];
   };
 
   # --- Streams: nothing but a script goes into the store
@@ -467,32 +537,39 @@ rec {
   # Three images, each of which replaces a file of the one below.
   layersOrder =
     let
-      on = number: fromImage: buildImage {
-        name = "l${number}";
-        tag = "latest";
-        inherit fromImage;
-        copyToRoot = [ pkgs.coreutils ];
-        extraCommands = ''
-          mkdir -p tmp
-          echo layer${number} > tmp/layer${number}
-          echo layer${number} > tmp/last
-        '';
-      };
+      on =
+        number: fromImage:
+        buildImage {
+          name = "l${number}";
+          tag = "latest";
+          inherit fromImage;
+          copyToRoot = [ pkgs.coreutils ];
+          extraCommands = ''
+            mkdir -p tmp
+            echo layer${number} > tmp/layer${number}
+            echo layer${number} > tmp/last
+          '';
+        };
     in
     on "3" (on "2" (on "1" null));
 
   # The base's layers are there in their order when commands run as root.
   layersUnpackOrder =
     let
-      on = letter: fromImage: buildImage {
-        name = "layers-unpack-order-${letter}";
-        tag = "latest";
-        inherit fromImage;
-        copyToRoot = [ pkgs.coreutils pkgs.bash ];
-        runAsRoot = ''
-          echo -n "${letter}" >> /layer-order
-        '';
-      };
+      on =
+        letter: fromImage:
+        buildImage {
+          name = "layers-unpack-order-${letter}";
+          tag = "latest";
+          inherit fromImage;
+          copyToRoot = [
+            pkgs.coreutils
+            pkgs.bash
+          ];
+          runAsRoot = ''
+            echo -n "${letter}" >> /layer-order
+          '';
+        };
     in
     on "c" (on "b" (on "a" null));
 
@@ -500,31 +577,53 @@ rec {
   environmentVariablesParent = buildImage {
     name = "parent";
     tag = "latest";
-    config.Env = [ "FROM_PARENT=true" "LAST_LAYER=parent" ];
+    config.Env = [
+      "FROM_PARENT=true"
+      "LAST_LAYER=parent"
+    ];
   };
   environmentVariables = buildImage {
     name = "child";
     tag = "latest";
     fromImage = environmentVariablesParent;
     copyToRoot = [ pkgs.coreutils ];
-    config.Env = [ "FROM_CHILD=true" "LAST_LAYER=child" ];
+    config.Env = [
+      "FROM_CHILD=true"
+      "LAST_LAYER=child"
+    ];
   };
   environmentVariablesLayered = buildLayeredImage {
     name = "child";
     tag = "latest";
     fromImage = environmentVariablesParent.override { name = "parent-layered"; };
     contents = [ pkgs.coreutils ];
-    config.Env = [ "FROM_CHILD=true" "LAST_LAYER=child" ];
+    config.Env = [
+      "FROM_CHILD=true"
+      "LAST_LAYER=child"
+    ];
   };
 
   # --- Several images in an archive, and a file system of one
 
-  mergedBashAndRedis = mergeImages [ bash redis ];
-  mergedBashNoTagAndRedis = mergeImages [ bashNoTag redis ];
+  mergedBashAndRedis = mergeImages [
+    bash
+    redis
+  ];
+  mergedBashNoTagAndRedis = mergeImages [
+    bashNoTag
+    redis
+  ];
   # Owners stay.
-  mergedBashFakeRoot = mergeImages [ bash layeredImageWithFakeRootCommands ];
+  mergedBashFakeRoot = mergeImages [
+    bash
+    layeredImageWithFakeRootCommands
+  ];
   # Archives that are compressed in different ways.
-  mergeVaryingCompressor = mergeImages [ bash bashUncompressed bashZstdCompressed ];
+  mergeVaryingCompressor = mergeImages [
+    bash
+    bashUncompressed
+    bashZstdCompressed
+  ];
 
   # The tar of what a container sees.
   exportBash = exportImage { fromImage = bash; };
@@ -535,14 +634,28 @@ rec {
   nix = buildImageWithNixDb {
     name = "nix";
     tag = "latest";
-    copyToRoot = [ pkgs.nix pkgs.bash pkgs.coreutils ];
-    config.Env = [ "NIX_PAGER=cat" "USER=nobody" ];
+    copyToRoot = [
+      pkgs.nix
+      pkgs.bash
+      pkgs.coreutils
+    ];
+    config.Env = [
+      "NIX_PAGER=cat"
+      "USER=nobody"
+    ];
   };
   nixLayered = buildLayeredImageWithNixDb {
     name = "nix-layered";
     tag = "latest";
-    contents = [ pkgs.nix pkgs.bash pkgs.coreutils ];
-    config.Env = [ "NIX_PAGER=cat" "USER=nobody" ];
+    contents = [
+      pkgs.nix
+      pkgs.bash
+      pkgs.coreutils
+    ];
+    config.Env = [
+      "NIX_PAGER=cat"
+      "USER=nobody"
+    ];
   };
 
   # --- For another machine
@@ -551,19 +664,17 @@ rec {
   cross =
     let
       target =
-        if system == "aarch64-linux" then
-          pkgs.pkgsCross.gnu64
-        else
-          pkgs.pkgsCross.aarch64-multiplatform;
+        if system == "aarch64-linux" then pkgs.pkgsCross.gnu64 else pkgs.pkgsCross.aarch64-multiplatform;
     in
     (import ./docker-tools.nix {
       pkgs = target;
       inherit gantry;
-    }).buildImage {
-      name = "hello-cross";
-      tag = "latest";
-      copyToRoot = target.hello;
-    };
+    }).buildImage
+      {
+        name = "hello-cross";
+        tag = "latest";
+        copyToRoot = target.hello;
+      };
 
   # --- Development shells
 

@@ -18,8 +18,7 @@ let
       arguments = prim.validate [
         "meta"
         "passthru"
-      ]
-        userArguments;
+      ] userArguments;
 
       system = arguments.system or prim.system;
       format = arguments.format or "archive";
@@ -35,10 +34,7 @@ let
 
       # An architecture that was asked for has no variant unless that was asked for, too.
       platform =
-        if arguments ? architecture then
-          { inherit (arguments) architecture; }
-        else
-          prim.platformOf system;
+        if arguments ? architecture then { inherit (arguments) architecture; } else prim.platformOf system;
 
       owner = {
         uid = arguments.uid or 0;
@@ -63,23 +59,25 @@ let
       users = arguments.users or { };
       runAsRoot = arguments.runAsRoot or null;
 
-      rootArguments = owner // {
-        contents = sources (arguments.contents or [ ]);
-        copyToRoot = sources (arguments.copyToRoot or [ ]);
-        keepContentsDirlinks = arguments.keepContentsDirlinks or true;
-        directories = arguments.directories or { };
-        inherit users;
-        perms = arguments.perms or [ ];
-        extraCommands = arguments.extraCommands or "";
-        fakeRootCommands = arguments.fakeRootCommands or "";
-        enableFakechroot = arguments.enableFakechroot or false;
-        inherit runAsRoot;
-        shell = pathOf (arguments.shell or null);
-        path = map pathOf (listOf (arguments.path or [ ]));
-        inherit includeNixDB;
-        config = arguments.config or { };
-        inherit mtime;
-      }
+      rootArguments =
+        owner
+        // {
+          contents = sources (arguments.contents or [ ]);
+          copyToRoot = sources (arguments.copyToRoot or [ ]);
+          keepContentsDirlinks = arguments.keepContentsDirlinks or true;
+          directories = arguments.directories or { };
+          inherit users;
+          perms = arguments.perms or [ ];
+          extraCommands = arguments.extraCommands or "";
+          fakeRootCommands = arguments.fakeRootCommands or "";
+          enableFakechroot = arguments.enableFakechroot or false;
+          inherit runAsRoot;
+          shell = pathOf (arguments.shell or null);
+          path = map pathOf (listOf (arguments.path or [ ]));
+          inherit includeNixDB;
+          config = arguments.config or { };
+          inherit mtime;
+        }
         # Only these two read the image below: without them, another one needs no other root layer.
         // (if runAsRoot != null || users != { } then below else { })
         // (if fromImage != null then { directoryLinks = "${directoryLinks}"; } else { });
@@ -100,41 +98,47 @@ let
 
       # Each is built on top of those before it, and knows which paths they have.
       layerPaths = map (layer: map storePathOf (listOf layer)) (arguments.layers or [ ]);
-      layers = builtins.genList
-        (
-          i:
-          let
-            paths = builtins.elemAt layerPaths i;
-          in
-          task (
-            {
-              name = "${baseName}-layer-${toString i}";
-              gantry = {
-                kind = "layer";
-                arguments = owner // compression // below // {
+      layers = builtins.genList (
+        i:
+        let
+          paths = builtins.elemAt layerPaths i;
+        in
+        task (
+          {
+            name = "${baseName}-layer-${toString i}";
+            gantry = {
+              kind = "layer";
+              arguments =
+                owner
+                // compression
+                // below
+                // {
                   inherit paths mtime;
                   below = map pathOf (builtins.genList (builtins.elemAt layers) i);
                 };
-              };
-              exportReferencesGraph.closure = paths;
-            }
-            // withoutReferences
-          )
+            };
+            exportReferencesGraph.closure = paths;
+          }
+          // withoutReferences
         )
-        (builtins.length layerPaths);
+      ) (builtins.length layerPaths);
 
-      imageArguments = owner // compression // imagePlatform // {
-        name = imageName;
-        created = arguments.created or "1970-01-01T00:00:01Z";
-        inherit mtime includeStorePaths;
-        layers = map pathOf layers;
-        maxLayers = arguments.maxLayers or 100;
-        minLayerSize = arguments.minLayerSize or 0;
-        layering = arguments.layering or "size";
-        annotations = arguments.annotations or { };
-        inherit fromImage;
-        inheritConfig = arguments.inheritConfig or [ "Env" ];
-      };
+      imageArguments =
+        owner
+        // compression
+        // imagePlatform
+        // {
+          name = imageName;
+          created = arguments.created or "1970-01-01T00:00:01Z";
+          inherit mtime includeStorePaths;
+          layers = map pathOf layers;
+          maxLayers = arguments.maxLayers or 100;
+          minLayerSize = arguments.minLayerSize or 0;
+          layering = arguments.layering or "size";
+          annotations = arguments.annotations or { };
+          inherit fromImage;
+          inheritConfig = arguments.inheritConfig or [ "Env" ];
+        };
 
       # An index of images for several platforms is made of them alone.
       isIndex = (arguments.manifests or null) != null;
@@ -153,8 +157,7 @@ let
             builtins.hashString "sha256" (
               builtins.toJSON {
                 inherit (prim) version;
-                arguments =
-                  if isIndex then indexArguments else { inherit rootArguments imageArguments; };
+                arguments = if isIndex then indexArguments else { inherit rootArguments imageArguments; };
               }
             )
           );
@@ -193,53 +196,66 @@ let
           gantry = {
             kind = "database";
             root = "${root}";
-            arguments = below // { inherit mtime; };
+            arguments = below // {
+              inherit mtime;
+            };
           };
           exportReferencesGraph.closure = [ "${root}" ] ++ builtins.concatLists layerPaths;
         }
         // withoutReferences
       );
 
-      image =
-        task (
-          {
-            name =
-              {
-                archive = "${baseName}.tar${extensions.${compressor} or ""}";
-                stream = "stream-${baseName}";
-              }.${format} or baseName;
-            gantry = { inherit format compressor; } // (
-              if isIndex then
-                {
-                  kind = "index";
-                  arguments = indexArguments // { tag = imageTag; };
-                }
-              else
-                {
-                  kind = "image";
-                  root = "${root}";
-                  database = if includeNixDB then "${database}" else null;
-                  arguments = imageArguments // { tag = imageTag; };
-                }
-            );
+      image = task (
+        {
+          name =
+            {
+              archive = "${baseName}.tar${extensions.${compressor} or ""}";
+              stream = "stream-${baseName}";
+            }
+            .${format} or baseName;
+          gantry = {
+            inherit format compressor;
           }
-          # What Nix finds in the root layer and the configuration is what the image ships.
-          // (if includeStorePaths && !isIndex then { exportReferencesGraph.closure = [ "${root}" ]; } else { })
-          # A stream reads what it writes only when it runs, and a layout links to explicit layers.
           // (
-            if format == "stream" || (format == "layout" && !isIndex && layerPaths != [ ]) then
-              { }
+            if isIndex then
+              {
+                kind = "index";
+                arguments = indexArguments // {
+                  tag = imageTag;
+                };
+              }
             else
-              withoutReferences
-          )
-        );
+              {
+                kind = "image";
+                root = "${root}";
+                database = if includeNixDB then "${database}" else null;
+                arguments = imageArguments // {
+                  tag = imageTag;
+                };
+              }
+          );
+        }
+        # What Nix finds in the root layer and the configuration is what the image ships.
+        // (
+          if includeStorePaths && !isIndex then { exportReferencesGraph.closure = [ "${root}" ]; } else { }
+        )
+        # A stream reads what it writes only when it runs, and a layout links to explicit layers.
+        // (
+          if format == "stream" || (format == "layout" && !isIndex && layerPaths != [ ]) then
+            { }
+          else
+            withoutReferences
+        )
+      );
 
       # Only an archive is compressed as a whole.
       inFormat =
         format:
         ociImage (
           userArguments
-          // { inherit format; }
+          // {
+            inherit format;
+          }
           // (if format != "archive" && userArguments ? compressor then { compressor = "none"; } else { })
         );
     in
@@ -270,20 +286,72 @@ let
 
   toLower =
     let
-      upper = [ "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M" "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z" ];
-      lower = [ "a" "b" "c" "d" "e" "f" "g" "h" "i" "j" "k" "l" "m" "n" "o" "p" "q" "r" "s" "t" "u" "v" "w" "x" "y" "z" ];
+      upper = [
+        "A"
+        "B"
+        "C"
+        "D"
+        "E"
+        "F"
+        "G"
+        "H"
+        "I"
+        "J"
+        "K"
+        "L"
+        "M"
+        "N"
+        "O"
+        "P"
+        "Q"
+        "R"
+        "S"
+        "T"
+        "U"
+        "V"
+        "W"
+        "X"
+        "Y"
+        "Z"
+      ];
+      lower = [
+        "a"
+        "b"
+        "c"
+        "d"
+        "e"
+        "f"
+        "g"
+        "h"
+        "i"
+        "j"
+        "k"
+        "l"
+        "m"
+        "n"
+        "o"
+        "p"
+        "q"
+        "r"
+        "s"
+        "t"
+        "u"
+        "v"
+        "w"
+        "x"
+        "y"
+        "z"
+      ];
     in
     builtins.replaceStrings upper lower;
 
   # Packages, paths and strings as the builder takes them: a store path and nixpkgs' priority.
   sources =
     items:
-    map
-      (item: {
-        path = "${item}";
-        priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
-      })
-      (listOf items);
+    map (item: {
+      path = "${item}";
+      priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
+    }) (listOf items);
 
   listOf = items: if builtins.isList items then items else [ items ];
 

@@ -1,100 +1,51 @@
-# The package: bin/gantry, the plugin for one version of Nix, and the loader that users name in `plugin-files`.
+# The package: bin/gantry, the loader that users name in `plugin-files`, and plugins.
 #
-# A plugin loads into the very build of Nix whose headers it was made with, so `nix` must be the Nix that is
-# going to load it: `gantry.override { nix = config.nix.package; }`. What is linked is none of Nix: its symbols
-# come from the program that loads the plugin.
-{ lib
-, stdenv
-, rustPlatform
-, pkgsStatic
-, pkg-config
-, boost
-, nlohmann_json
-, nix
-,
+#   gantry.override { nix = config.nix.package; }   for one Nix: the very build that is going to load the plugin
+#   gantry.override { everyNix = true; }            besides, for each release in nixVersions
+#
+# The second one is for a `plugin-files` line that several programs with a Nix of their own read, and for the moments
+# of an upgrade in which one Nix reads the other one's configuration. A Nix from another nixpkgs has another compiler
+# and C library: call this file with that nixpkgs.
+{
+  lib,
+  runCommand,
+  callPackage,
+  nix,
+  nixVersions ? { },
+  everyNix ? false,
+  core ? callPackage ./core.nix { },
 }:
 let
-  cargo = lib.importTOML ../Cargo.toml;
-  # Components (2.26 and newer) have their headers in packages of their own.
-  headers =
-    if nix ? libs then
-      [
-        nix.libs.nix-expr
-        nix.libs.nix-store
-        nix.libs.nix-main
-      ]
-    else
-      [ nix ];
+  supported = import ./supported.nix { inherit lib; };
+  reason = supported.reason nix;
 
-  common = {
-    inherit (cargo.package) version;
-    src = lib.fileset.toSource {
-      root = ../.;
-      fileset = lib.fileset.unions [
-        ../Cargo.toml
-        ../Cargo.lock
-        ../build.rs
-        ../src
-        ../cpp
-        # Embedded into the plugin.
-        ../nix/oci-image.nix
-      ];
-    };
-    cargoLock.lockFile = ../Cargo.lock;
-    # `make test` needs a Nix with a store of its own, and root.
-    doCheck = false;
-    meta = {
-      inherit (cargo.package) description;
-      license = [
-        lib.licenses.mit
-        lib.licenses.asl20
-      ];
-      platforms = [
-        "x86_64-linux"
-        "aarch64-linux"
-      ];
-      mainProgram = "gantry";
-    };
+  nixes = lib.optionalAttrs everyNix (supported.releases nixVersions) // {
+    ${if reason == null then nix.version else throw "gantry: ${reason}"} = nix;
   };
-
-  # Static: images are built with nothing else in the sandbox.
-  builder = pkgsStatic.rustPlatform.buildRustPackage (
-    common
-    // {
-      pname = "gantry-builder";
-      buildNoDefaultFeatures = true;
-      cargoBuildFlags = [
-        "--bin"
-        "gantry"
-      ];
-    }
-  );
+  plugins = lib.mapAttrs (_: nix: callPackage ./plugin.nix { inherit core nix; }) nixes;
 in
-rustPlatform.buildRustPackage (
-  common
-    // {
+runCommand "gantry-${core.version}"
+  {
     pname = "gantry";
-    cargoBuildFlags = [ "--lib" ];
-    nativeBuildInputs = [ pkg-config ];
-    buildInputs = headers ++ [
-      boost
-      nlohmann_json
-    ];
-
-    postBuild = ''
-      $CC -std=c99 -O2 -fPIC -shared -o loader.so cpp/loader.c -ldl
-    '';
-
-    # The plugin follows the link: what it puts into derivations is the builder, which is the same for every Nix.
-    installPhase = ''
-      runHook preInstall
-      install -D target/${stdenv.hostPlatform.rust.cargoShortTarget}/release/libgantry.so $out/lib/gantry/${nix.version}/libgantry.so
-      install -D loader.so $out/lib/nix/plugins/libgantry.so
-      mkdir $out/bin
-      ln -s ${builder}/bin/gantry $out/bin/gantry
-      runHook postInstall
-    '';
-
-    passthru = { inherit builder nix; };
+    inherit (core) version meta;
+    passthru = {
+      inherit
+        core
+        nix
+        nixes
+        plugins
+        ;
+      # What images are built with, and nothing else.
+      builder = core;
+    };
   }
-)
+  # Plugins are copied, not linked to: a plugin finds bin/gantry from where its file really is.
+  ''
+    mkdir -p $out/bin $out/lib/nix/plugins $out/lib/gantry
+    ln -s ${core}/bin/gantry $out/bin/gantry
+    if [ -d ${core}/share ]; then ln -s ${core}/share $out/share; fi
+    cp ${core.link}/lib/nix/plugins/libgantry.so $out/lib/nix/plugins/
+    for plugin in ${toString (lib.attrValues plugins)}; do
+      cp -r $plugin/lib/gantry/. $out/lib/gantry/
+    done
+  ''

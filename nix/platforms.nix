@@ -26,6 +26,5 @@ let
     x86_64.architecture = "amd64";
   };
 in
-  platforms.${cpu} or (
-    throw "no architecture is known for the system '${system}'; set architecture (of ociImage) or arch (of pullImage)"
-  )
+platforms.${cpu}
+  or (throw "no architecture is known for the system '${system}'; set architecture (of ociImage) or arch (of pullImage)")

@@ -15,8 +15,7 @@ let
       arguments = prim.validate [
         "meta"
         "passthru"
-      ]
-        userArguments;
+      ] userArguments;
 
       inherit (arguments) imageName;
       given = name: (arguments.${name} or null) != null;
@@ -33,8 +32,8 @@ let
       finalImageTag = arguments.finalImageTag or (if given "tag" then arguments.tag else "latest");
       # nixpkgs' name: with the same hash it is the same store path.
       name =
-        arguments.name or (
-          builtins.replaceStrings [ "/" ":" ] [ "-" "-" ] "docker-image-${finalImageName}-${finalImageTag}.tar"
+        arguments.name or (builtins.replaceStrings [ "/" ":" ] [ "-" "-" ]
+          "docker-image-${finalImageName}-${finalImageTag}.tar"
         );
 
       imageDigest = if given "imageDigest" then arguments.imageDigest else resolved;
@@ -42,7 +41,14 @@ let
       # A tag is what the registry says now, which a pure evaluation must not depend on.
       resolved =
         let
-          digest = (prim.request (registry // { request = "resolve"; inherit (arguments) tag; })).digest;
+          digest =
+            (prim.request (
+              registry
+              // {
+                request = "resolve";
+                inherit (arguments) tag;
+              }
+            )).digest;
         in
         if prim.pure then
           prim.fail ''
@@ -65,7 +71,13 @@ let
           gantry = {
             kind = "pull";
             arguments = platform // {
-              inherit imageName imageDigest finalImageName finalImageTag tlsVerify;
+              inherit
+                imageName
+                imageDigest
+                finalImageName
+                finalImageTag
+                tlsVerify
+                ;
             };
           };
           inherit impureEnvVars;
@@ -86,7 +98,8 @@ let
       document =
         digest:
         prim.fetch (
-          registry // {
+          registry
+          // {
             request = "document";
             inherit digest;
             name = blobName;
@@ -99,7 +112,8 @@ let
         let
           found = document digest;
           chosen = prim.request (
-            platform // {
+            platform
+            // {
               request = "choose";
               inherit imageName digest;
               document = found.text;
@@ -139,7 +153,8 @@ let
             inherit impureEnvVars;
           };
           fetched = prim.fetch (
-            registry // {
+            registry
+            // {
               request = "blob";
               inherit (descriptor) digest size;
               name = blobName;
@@ -161,9 +176,17 @@ let
           name = finalImageName;
           tag = finalImageTag;
           manifest = {
-            inherit (manifest) mediaType digest size path;
+            inherit (manifest)
+              mediaType
+              digest
+              size
+              path
+              ;
           };
-          blobs = map (descriptor: { inherit (descriptor) digest; path = "${blob descriptor}"; }) described.blobs;
+          blobs = map (descriptor: {
+            inherit (descriptor) digest;
+            path = "${blob descriptor}";
+          }) described.blobs;
         };
       };
 

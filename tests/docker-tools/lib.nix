@@ -6,7 +6,8 @@ rec {
 
   mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
 
-  imap0 = f: list: builtins.genList (index: f index (builtins.elemAt list index)) (builtins.length list);
+  imap0 =
+    f: list: builtins.genList (index: f index (builtins.elemAt list index)) (builtins.length list);
 
   last = list: builtins.elemAt list (builtins.length list - 1);
 
@@ -19,8 +20,62 @@ rec {
 
   toLower =
     let
-      upper = [ "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M" "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z" ];
-      lower = [ "a" "b" "c" "d" "e" "f" "g" "h" "i" "j" "k" "l" "m" "n" "o" "p" "q" "r" "s" "t" "u" "v" "w" "x" "y" "z" ];
+      upper = [
+        "A"
+        "B"
+        "C"
+        "D"
+        "E"
+        "F"
+        "G"
+        "H"
+        "I"
+        "J"
+        "K"
+        "L"
+        "M"
+        "N"
+        "O"
+        "P"
+        "Q"
+        "R"
+        "S"
+        "T"
+        "U"
+        "V"
+        "W"
+        "X"
+        "Y"
+        "Z"
+      ];
+      lower = [
+        "a"
+        "b"
+        "c"
+        "d"
+        "e"
+        "f"
+        "g"
+        "h"
+        "i"
+        "j"
+        "k"
+        "l"
+        "m"
+        "n"
+        "o"
+        "p"
+        "q"
+        "r"
+        "s"
+        "t"
+        "u"
+        "v"
+        "w"
+        "x"
+        "y"
+        "z"
+      ];
     in
     builtins.replaceStrings upper lower;
 
@@ -39,7 +94,9 @@ rec {
     in
     if builtins.isAttrs result then
       result
-      // { inherit override; }
+      // {
+        inherit override;
+      }
       // (
         if result ? overrideAttrs then
           { overrideAttrs = new: makeOverridable (more: (f more).overrideAttrs new) arguments; }

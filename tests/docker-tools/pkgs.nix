@@ -2,10 +2,10 @@
 # which really run, in the sandbox and in images (./programs makes the folder of them).
 #
 # Programs that need libraries are started by scripts, with a loader of their own: nothing is expected in /lib64.
-{ programs
-, system ? builtins.currentSystem
-, hostSystem ? system
-,
+{
+  programs,
+  system ? builtins.currentSystem,
+  hostSystem ? system,
 }:
 let
   lib = import ./lib.nix;
@@ -25,7 +25,10 @@ let
       inherit name system;
       builder = "${box}/bin/sh";
       PATH = "${box}/bin";
-      args = [ "-euc" script ];
+      args = [
+        "-euc"
+        script
+      ];
     };
 
   bash = package "bash" ''
@@ -91,7 +94,12 @@ let
     name: attributes: buildCommand:
     derivation (
       {
-        inherit name system stdenv buildCommand;
+        inherit
+          name
+          system
+          stdenv
+          buildCommand
+          ;
         builder = shell;
         args = [
           "-c"
@@ -108,22 +116,23 @@ let
     );
 
   write =
-    { name
-    , text
-    , executable ? false
-    , destination ? ""
-    ,
+    {
+      name,
+      text,
+      executable ? false,
+      destination ? "",
     }:
     runCommand name
       {
         inherit text;
         passAsFile = [ "text" ];
-      } ''
-      target=$out${destination}
-      mkdir -p "$(dirname "$target")"
-      cp "$textPath" "$target"
-      ${if executable then "chmod 755" else "chmod 644"} "$target"
-    '';
+      }
+      ''
+        target=$out${destination}
+        mkdir -p "$(dirname "$target")"
+        cp "$textPath" "$target"
+        ${if executable then "chmod 755" else "chmod 644"} "$target"
+      '';
 in
 {
   inherit
@@ -138,26 +147,34 @@ in
   pkgsStatic = { inherit busybox; };
 
   writeText = name: text: write { inherit name text; };
-  writeTextDir = path: text: write {
-    name = baseNameOf path;
-    inherit text;
-    destination = "/${path}";
-  };
-  writeScript = name: text: write {
-    inherit name text;
-    executable = true;
-  };
-  writeScriptBin = name: text: write {
-    inherit name text;
-    executable = true;
-    destination = "/bin/${name}";
-  };
-  writeShellScriptBin = name: text: write {
-    inherit name;
-    text = "#!${shell}\n${text}";
-    executable = true;
-    destination = "/bin/${name}";
-  };
+  writeTextDir =
+    path: text:
+    write {
+      name = baseNameOf path;
+      inherit text;
+      destination = "/${path}";
+    };
+  writeScript =
+    name: text:
+    write {
+      inherit name text;
+      executable = true;
+    };
+  writeScriptBin =
+    name: text:
+    write {
+      inherit name text;
+      executable = true;
+      destination = "/bin/${name}";
+    };
+  writeShellScriptBin =
+    name: text:
+    write {
+      inherit name;
+      text = "#!${shell}\n${text}";
+      executable = true;
+      destination = "/bin/${name}";
+    };
 
   hello = package "hello" ''
     mkdir -p $out/bin
@@ -185,12 +202,9 @@ in
       etc = runCommand "etc" { } (
         "mkdir -p $out/etc\n"
         + builtins.concatStringsSep "" (
-          lib.mapAttrsToList
-            (
-              name: file:
-                "printf %s ${lib.escapeShellArg file.text} > $out/etc/${name}\n"
-            )
-            environment.etc
+          lib.mapAttrsToList (
+            name: file: "printf %s ${lib.escapeShellArg file.text} > $out/etc/${name}\n"
+          ) environment.etc
         )
       );
     in

@@ -1,4 +1,5 @@
-# As much of nixpkgs as the flakes of this project need to be evaluated: what builds would be, not builds.
+# As much of nixpkgs as the flakes of this project need to be evaluated. Its stdenv is the machine's compilers, so
+# that for the machine's own system they can be built, in Nix's sandbox, as tests/package.rs does.
 {
   outputs = _: {
     lib = import ./lib.nix;

@@ -16,6 +16,7 @@ mod programs;
 mod random;
 mod scripts;
 pub mod server;
+pub mod stub_nixpkgs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
