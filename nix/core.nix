@@ -63,13 +63,11 @@ stdenv.mkDerivation (
     ''
     # The command writes its own manual pages and completions.
     + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
-      if $out/bin/gantry completions bash > completions 2> /dev/null; then
-        install -D -m 644 completions $out/share/bash-completion/completions/gantry
-        mkdir -p $out/share/man/man1 $out/share/zsh/site-functions $out/share/fish/vendor_completions.d
-        $out/bin/gantry completions zsh > $out/share/zsh/site-functions/_gantry
-        $out/bin/gantry completions fish > $out/share/fish/vendor_completions.d/gantry.fish
-        $out/bin/gantry man $out/share/man/man1
-      fi
+      mkdir -p $out/share/man/man1 $out/share/bash-completion/completions $out/share/zsh/site-functions $out/share/fish/vendor_completions.d
+      $out/bin/gantry completions bash > $out/share/bash-completion/completions/gantry
+      $out/bin/gantry completions zsh > $out/share/zsh/site-functions/_gantry
+      $out/bin/gantry completions fish > $out/share/fish/vendor_completions.d/gantry.fish
+      $out/bin/gantry man $out/share/man/man1
     ''
     + ''
       runHook postInstall
