@@ -148,10 +148,10 @@ inline void mkPrimOp(nix::EvalState & state, nix::Value & value, const char * na
 #endif
 }
 
-// --- Forcing. From 2.14 on the typed functions want a line for the trace.
+// --- Forcing. From 2.13 on the typed functions want a line for the trace.
 
 inline void forceAttrs(nix::EvalState & state, nix::Value & value, Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
+#if GANTRY_NIX_AT_LEAST(2, 13)
     state.forceAttrs(value, position, why);
 #else
     (void)why;
@@ -160,7 +160,7 @@ inline void forceAttrs(nix::EvalState & state, nix::Value & value, Position posi
 }
 
 inline void forceList(nix::EvalState & state, nix::Value & value, Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
+#if GANTRY_NIX_AT_LEAST(2, 13)
     state.forceList(value, position, why);
 #else
     (void)why;
@@ -170,7 +170,7 @@ inline void forceList(nix::EvalState & state, nix::Value & value, Position posit
 
 inline std::string_view forceString(nix::EvalState & state, nix::Value & value, Context & context,
                                     Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
+#if GANTRY_NIX_AT_LEAST(2, 13)
     return state.forceString(value, context, position, why);
 #else
     (void)why;
