@@ -49,6 +49,8 @@
 #endif
 
 #include <filesystem>
+#include <list>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -127,16 +129,17 @@ inline void registerPrimOp(const std::string & name, const std::vector<std::stri
 }
 
 // Makes `value` a primop that is not in `builtins`. The PrimOp is never freed: values do not own theirs,
-// and up to 2.8 it holds a symbol, which belongs to one EvalState. Without a trace of its own where Nix can
-// do without: users did not write the call.
-inline void mkPrimOp(nix::EvalState & state, nix::Value & value, const char * name, size_t arity,
-                     PrimOpFunction function) {
+// and up to 2.8 it holds a symbol, which belongs to one EvalState. `traced` says whether a call adds "while
+// calling the '`name`' builtin" to the trace; from 2.13 to 2.21 every call does.
+inline void mkPrimOp(nix::EvalState & state, nix::Value & value, const std::string & name, size_t arity,
+                     bool traced, PrimOpFunction function) {
+    (void)traced;
 #if GANTRY_NIX_AT_LEAST(2, 34)
     (void)state;
-    value.mkPrimOp(new nix::PrimOp{.name = name, .arity = arity, .addTrace = false, .impl = function});
+    value.mkPrimOp(new nix::PrimOp{.name = name, .arity = arity, .addTrace = traced, .impl = function});
 #elif GANTRY_NIX_AT_LEAST(2, 22)
     (void)state;
-    value.mkPrimOp(new nix::PrimOp{.name = name, .arity = arity, .addTrace = false, .fun = function});
+    value.mkPrimOp(new nix::PrimOp{.name = name, .arity = arity, .addTrace = traced, .fun = function});
 #elif GANTRY_NIX_AT_LEAST(2, 17)
     (void)state;
     value.mkPrimOp(new nix::PrimOp{.name = name, .arity = arity, .fun = function});
@@ -148,10 +151,10 @@ inline void mkPrimOp(nix::EvalState & state, nix::Value & value, const char * na
 #endif
 }
 
-// --- Forcing. From 2.14 on the typed functions want a line for the trace.
+// --- Forcing. From 2.13 on the typed functions want a line for the trace.
 
 inline void forceAttrs(nix::EvalState & state, nix::Value & value, Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
+#if GANTRY_NIX_AT_LEAST(2, 13)
     state.forceAttrs(value, position, why);
 #else
     (void)why;
@@ -159,18 +162,9 @@ inline void forceAttrs(nix::EvalState & state, nix::Value & value, Position posi
 #endif
 }
 
-inline void forceList(nix::EvalState & state, nix::Value & value, Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
-    state.forceList(value, position, why);
-#else
-    (void)why;
-    state.forceList(value, position);
-#endif
-}
-
 inline std::string_view forceString(nix::EvalState & state, nix::Value & value, Context & context,
                                     Position position, std::string_view why) {
-#if GANTRY_NIX_AT_LEAST(2, 14)
+#if GANTRY_NIX_AT_LEAST(2, 13)
     return state.forceString(value, context, position, why);
 #else
     (void)why;
@@ -298,6 +292,26 @@ inline void mkString(nix::EvalState & state, nix::Value & value, std::string_vie
 #endif
 }
 
+// The list of what `f` makes of the elements of another.
+template <typename F>
+void mapList(nix::EvalState & state, const nix::Value & list, nix::Value & value, F f) {
+    // All of them are reachable through the list.
+    std::vector<nix::Value *> elements;
+    forEachElement(list, [&](nix::Value & element) { elements.push_back(&element); });
+#if GANTRY_NIX_AT_LEAST(2, 22)
+    auto result = state.buildList(elements.size());
+    for (size_t i = 0; i < elements.size(); i++)
+        result[i] = f(elements[i]);
+    value.mkList(result);
+#else
+    nix::Value result;
+    state.mkList(result, elements.size());
+    for (size_t i = 0; i < elements.size(); i++)
+        result.listElems()[i] = f(elements[i]);
+    value = result;
+#endif
+}
+
 // Adds an attribute that has a position.
 inline void insertAt(nix::EvalState & state, nix::BindingsBuilder & builder, std::string_view name,
                      nix::Value * value, Position position) {
@@ -323,12 +337,12 @@ inline void evalString(nix::EvalState & state, const std::string & text, nix::Va
 }
 
 inline void call(nix::EvalState & state, nix::Value & function, nix::Value & first, nix::Value & second,
-                 nix::Value & result, Position position) {
+                 nix::Value & result) {
     nix::Value * arguments[] = {&first, &second};
 #if GANTRY_NIX_AT_LEAST(2, 26)
-    state.callFunction(function, arguments, result, position);
+    state.callFunction(function, arguments, result, nix::noPos);
 #else
-    state.callFunction(function, 2, arguments, result, position);
+    state.callFunction(function, 2, arguments, result, nix::noPos);
 #endif
 }
 
@@ -363,6 +377,78 @@ inline void addTrace(nix::EvalState & state, nix::Error & error, Position positi
     error.addTrace(resolved(state, position), "%s", nix::Uncolored(line));
 #else
     error.addTrace(resolved(state, position), nix::hintfmt(line));
+#endif
+}
+
+// What an error consists of. BaseError keeps it to itself and its subclasses: hence a subclass, of which there
+// are no objects, that names the members.
+class ErrorParts : nix::BaseError {
+public:
+    static nix::ErrorInfo & info(nix::BaseError & error) {
+        return error.*(&ErrorParts::err);
+    }
+    // The text that Nix keeps once it was asked for.
+    static void changed(nix::BaseError & error) {
+        (error.*(&ErrorParts::what_)).reset();
+    }
+};
+
+inline std::list<nix::Trace> & framesOf(nix::Error & error) {
+    return ErrorParts::info(error).traces;
+}
+
+// Where an error itself is.
+inline auto & placeOf(nix::Error & error) {
+#if GANTRY_NIX_AT_LEAST(2, 21)
+    return ErrorParts::info(error).pos;
+#else
+    return ErrorParts::info(error).errPos;
+#endif
+}
+
+// Puts the error itself to a position, which may be unknown.
+inline void place(nix::EvalState & state, nix::Error & error, Position position) {
+    placeOf(error) = {};
+    if (isKnown(position))
+        placeOf(error) = resolved(state, position);
+}
+
+// The kinds of text that an error, or a frame of its trace, points to.
+enum class Origin { unknown, string, derivationNix, other };
+
+// Calls `f(origin, text)`: `text` is what a string consists of.
+template <typename Place, typename F>
+auto withOrigin(nix::EvalState & state, const Place & place, F f) {
+    (void)state;
+#if GANTRY_NIX_AT_LEAST(2, 20)
+    if (!place || !*place)
+        return f(Origin::unknown, "");
+    // The parser appends zeros to what it reads.
+    if (auto string = std::get_if<nix::Pos::String>(&place->origin))
+        return f(Origin::string, string->source->c_str());
+    auto path = std::get_if<nix::SourcePath>(&place->origin);
+    return f(path && *path == state.derivationInternal ? Origin::derivationNix : Origin::other, "");
+#elif GANTRY_NIX_AT_LEAST(2, 13)
+    if (!place || place->line == 0)
+        return f(Origin::unknown, "");
+    // What it is shows only in how it is printed.
+    std::ostringstream printed;
+    place->print(printed);
+    if (printed.str() == "«string»")
+        return f(Origin::string, place->getSource().value_or("").c_str());
+    std::ostringstream derivation;
+# if GANTRY_NIX_AT_LEAST(2, 16)
+    derivation << state.derivationInternal;
+# else
+    derivation << nix::EvalState::derivationNixPath;
+# endif
+    return f(printed.str() == derivation.str() ? Origin::derivationNix : Origin::other, "");
+#else
+    if (!place || place->line == 0)
+        return f(Origin::unknown, "");
+    if (place->origin == nix::foString)
+        return f(Origin::string, place->file.c_str());
+    return f(place->file == "//builtin/derivation.nix" ? Origin::derivationNix : Origin::other, "");
 #endif
 }
 

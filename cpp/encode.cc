@@ -2,6 +2,7 @@
 // once forced: so nothing here has to be known to the garbage collector.
 
 #include "encode.hh"
+#include "frames.hh"
 
 #include <charconv>
 #include <cmath>
@@ -201,6 +202,7 @@ private:
         try {
             f();
         } catch (nix::Error & error) {
+            keepTheirs(state, error, Code::users, trail.position);
             compat::addTrace(state, error, trail.position,
                              "while evaluating the attribute '" + trail.text() + "' of builtins." + builtin +
                                  "'s argument");

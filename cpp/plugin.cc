@@ -1,5 +1,6 @@
-// builtins.ociImage and builtins.pullImage for the evaluator: registers them, and applies the Nix functions
-// that Rust holds to the private primops and the user's argument. Carries between Nix and Rust; knows nothing of images.
+// builtins.ociImage and builtins.pullImage for the evaluator: registers them, checks the user's argument, and applies
+// the Nix functions that Rust holds to the private primops and the argument. Carries between Nix and Rust; knows
+// nothing of images.
 //
 // What is called is given as Nix values, never kept: no value outlives its evaluator, and the garbage
 // collector sees all of them on the evaluator's stack or behind the arguments. Calls go from C++ to Rust
@@ -8,6 +9,7 @@
 #include "compat.hh"
 #include "encode.hh"
 #include "executable.hh"
+#include "frames.hh"
 #include "network.hh"
 #include "gantry/src/plugin/ffi.rs.h"
 
@@ -20,28 +22,9 @@ using compat::Position;
 using nix::EvalState;
 using nix::Value;
 
-std::string whileArgument(std::string_view builtin) {
-    return "while evaluating the argument of builtins." + std::string(builtin);
-}
-
 std::string_view view(rust::Str text) {
     return {text.data(), text.size()};
 }
-
-// The call of a builtin, which the private primops must know for their errors: a set with the attributes
-// `argument`, whose position is the call's (not known since Nix 2.14), and `builtin`, its name. A Nix value,
-// because positions go nowhere else.
-struct Call {
-    Position position;
-    std::string builtin;
-
-    Call(EvalState & state, const Value & call)
-        : position(compat::positionOf(*compat::attrOf(state, call, "argument"))) {
-        compat::Context context;
-        auto & name = *compat::attrOf(state, call, "builtin")->value;
-        builtin = compat::forceString(state, name, context, position, "while evaluating a name");
-    }
-};
 
 // The deepest attribute on the way, as far as the way leads through what is evaluated. `position` is that of
 // `value`. A value that stands for another one (`outPath`) is not entered: the user wrote the outer one.
@@ -81,9 +64,40 @@ Position firstPosition(const Value & arguments, Position call) {
     return first ? compat::positionOf(*first) : call;
 }
 
+// The call of a builtin is a set, so that the collector sees what is in it and it can be an argument of the private
+// primops: `argument`, whose position is the call's (not known since Nix 2.13), `builtin`, its name, and what is
+// applied, `function` and `primitives`.
+Value & in(EvalState & state, const Value & call, std::string_view name) {
+    return *compat::attrOf(state, call, name)->value;
+}
+
+// Where errors are that no attribute has: the call, or else the first attribute of its argument.
+Position positionOfCall(EvalState & state, const Value & call) {
+    Position own = compat::positionOf(*compat::attrOf(state, call, "argument"));
+    return compat::isKnown(own) ? own : firstPosition(in(state, call, "argument"), own);
+}
+
+std::string builtinOf(EvalState & state, const Value & call) {
+    compat::Context context;
+    return std::string(compat::forceString(state, in(state, call, "builtin"), context, nix::noPos,
+                                           "while evaluating a name"));
+}
+
+// Runs what evaluates code of ours.
+template <typename F>
+void guarded(EvalState & state, const Value & call, F f) {
+    try {
+        f();
+    } catch (nix::Error & error) {
+        keepTheirs(state, error, Code::ours, positionOfCall(state, call));
+        throw;
+    }
+}
+
 // Throws what Rust finds wrong with the arguments, at the attribute.
-void check(EvalState & state, std::string_view builtin, Value & arguments,
-           const std::set<std::string, std::less<>> & shallow, Position call) {
+void check(EvalState & state, const std::string & builtin, Value & arguments, Position call) {
+    // Of every derivation these are the user's own.
+    static auto & shallow = *new std::set<std::string, std::less<>>{"meta", "passthru"};
     auto json = encode(state, builtin, arguments, shallow, call);
     auto report = check_arguments(rust::Str(builtin.data(), builtin.size()),
                                   {reinterpret_cast<const uint8_t *>(json.data()), json.size()});
@@ -93,95 +107,174 @@ void check(EvalState & state, std::string_view builtin, Value & arguments,
     bool missing = !path.empty() && !compat::attrOf(state, arguments, view(path[0].key));
     compat::throwEvalError(
         state, missing ? firstPosition(arguments, call) : deepestPosition(state, arguments, path, 0, call),
-        "builtins." + std::string(builtin) + ": " + std::string(report.message));
+        "builtins." + builtin + ": " + std::string(report.message));
 }
 
-// validate call [ "meta" ... ] args: args, if there is nothing wrong with it.
-void validate(EvalState & state, Position, Value ** args, Value & result) {
-    Call call(state, *args[0]);
-    compat::forceList(state, *args[1], call.position, "while evaluating the names of attributes");
-    std::set<std::string, std::less<>> shallow;
-    compat::forEachElement(*args[1], [&](Value & name) {
-        state.forceValue(name, call.position);
-        compat::Context context;
-        shallow.emplace(compat::forceString(state, name, context, call.position, "while evaluating a name"));
+// The image of these arguments.
+void run(EvalState & state, const Value & call, Value & argument, Value & result) {
+    check(state, builtinOf(state, call), argument, positionOfCall(state, call));
+    guarded(state, call, [&] {
+        compat::call(state, in(state, call, "function"), in(state, call, "primitives"), argument, result);
     });
-    compat::forceAttrs(state, *args[2], call.position, whileArgument(call.builtin));
-    check(state, call.builtin, *args[2], shallow, call.position);
-    result = *args[2];
+}
+
+// again call arguments changes: the image of other arguments. `changes` is a set, or a function of the old ones.
+void again(EvalState & state, Position position, Value ** args, Value & result) {
+    Value & arguments = *args[1];
+    Value * changes = args[2];
+    compat::forceAttrs(state, arguments, position, "while evaluating the arguments of an image");
+    state.forceValue(*changes, position);
+    if (changes->type() == nix::nFunction) {
+        changes = state.allocValue();
+        state.callFunction(*args[2], arguments, *changes, position);
+    }
+    compat::forceAttrs(state, *changes, position, "while evaluating the argument of override");
+
+    auto merged = state.allocValue();
+    auto attrs = state.buildBindings(compat::attrsOf(arguments).size() + compat::attrsOf(*changes).size());
+    compat::forEachAttr(arguments, [&](const nix::Attr & attr) {
+        if (!compat::attrOf(state, *changes, compat::nameOf(state, attr)))
+            attrs.insert(attr);
+    });
+    compat::forEachAttr(*changes, [&](const nix::Attr & attr) { attrs.insert(attr); });
+    merged->mkAttrs(attrs);
+    run(state, *args[0], *merged, result);
+}
+
+// The same attributes without positions, each with the value that `f` makes of its own.
+template <typename F>
+void mapAttrs(EvalState & state, const Value & set, Value & result, F f) {
+    auto attrs = state.buildBindings(compat::attrsOf(set).size());
+    compat::forEachAttr(set, [&](const nix::Attr & attr) { attrs.insert(attr.name, f(attr.value)); });
+    result.mkAttrs(attrs);
+}
+
+// bare call set: the set without positions.
+void bare(EvalState & state, Position position, Value ** args, Value & result) {
+    compat::forceAttrs(state, *args[1], position, "while evaluating a set");
+    mapAttrs(state, *args[1], result, [](Value * value) { return value; });
+}
+
+// `value` guarded, once something is to be evaluated.
+Value * later(EvalState & state, Value & call, Value * value) {
+    if (value->type() != nix::nThunk && value->type() != nix::nAttrs && value->type() != nix::nList)
+        return value;
+    auto result = state.allocValue();
+    result->mkApp(&in(state, call, "shown"), value);
+    return result;
+}
+
+// guard call set: the set without positions and with guarded values.
+void guard(EvalState & state, Position position, Value ** args, Value & result) {
+    compat::forceAttrs(state, *args[1], position, "while evaluating a set");
+    mapAttrs(state, *args[1], result, [&](Value * value) { return later(state, *args[0], value); });
+}
+
+// shown call value: a value of our code, evaluated, for the user's. What is in it is guarded, too; derivations
+// already are, or they are the user's.
+void shown(EvalState & state, Position position, Value ** args, Value & result) {
+    Value & value = *args[1];
+    guarded(state, *args[0], [&] { state.forceValue(value, position); });
+    auto inner = [&](Value * value) {
+        return later(state, *args[0], value);
+    };
+    if (value.type() == nix::nList) {
+        compat::mapList(state, value, result, inner);
+    } else if (value.type() == nix::nAttrs && !compat::attrOf(state, value, "outPath") &&
+               !compat::attrOf(state, value, "__toString")) {
+        mapAttrs(state, value, result, inner);
+    } else {
+        result = value;
+    }
+}
+
+// theirs call value: the value, which the user's code computes.
+void theirs(EvalState & state, Position position, Value ** args, Value & result) {
+    try {
+        state.forceValue(*args[1], position);
+    } catch (nix::Error & error) {
+        markTheirs(state, error);
+        throw;
+    }
+    result = *args[1];
 }
 
 // builder call: the store path of the executable `gantry`, as a string with context.
 void builder(EvalState & state, Position, Value ** args, Value & result) {
-    executableInStore(state, Call(state, *args[0]).position, result);
+    executableInStore(state, positionOfCall(state, *args[0]), result);
 }
 
 // request call attrs, fetch call attrs: network.hh.
 void requestPrimOp(EvalState & state, Position, Value ** args, Value & result) {
-    request(state, Call(state, *args[0]).position, args[1], result);
+    request(state, positionOfCall(state, *args[0]), args[1], result);
 }
 
 void fetchPrimOp(EvalState & state, Position, Value ** args, Value & result) {
-    fetch(state, Call(state, *args[0]).position, args[1], result);
+    fetch(state, positionOfCall(state, *args[0]), args[1], result);
 }
 
 // fail call message: an error that the evaluation cache does not remember.
 void fail(EvalState & state, Position, Value ** args, Value &) {
-    Call call(state, *args[0]);
+    Position position = positionOfCall(state, *args[0]);
     compat::Context context;
-    state.forceValue(*args[1], call.position);
-    auto message = std::string(compat::forceString(state, *args[1], context, call.position, "in a message"));
-    compat::throwError(state, call.position, "builtins." + call.builtin + ": " + message);
+    state.forceValue(*args[1], position);
+    auto message = std::string(compat::forceString(state, *args[1], context, position, "in a message"));
+    compat::throwError(state, position, "builtins." + builtinOf(state, *args[0]) + ": " + message);
 }
 
 void pure(EvalState & state, Position, Value **, Value & result) {
     result.mkBool(compat::isPure(state));
 }
 
-// What every function of ours is applied to first.
-Value & primitives(EvalState & state, Value & call) {
-    auto prim = state.allocValue();
-    auto attrs = state.buildBindings(9);
-    auto function = [&](std::string_view name, const char * shown, size_t arity,
-                        compat::PrimOpFunction primOp) {
+// What every function of ours is applied to first. From 2.13 to 2.21 a call of any primop is a frame, which then has
+// the name of the builtin that the user wrote.
+void primitives(EvalState & state, const std::string & builtin, Value & call, Value & result) {
+    auto attrs = state.buildBindings(12);
+    auto add = [&](std::string_view name, size_t arity, compat::PrimOpFunction primOp) {
         auto value = state.allocValue();
-        compat::mkPrimOp(state, *value, shown, arity + 1, primOp);
+        compat::mkPrimOp(state, *value, builtin, arity + 1, false, primOp);
         auto & attr = attrs.alloc(name);
         if (arity == 0)
             attr.mkApp(value, &call);
         else
             attr.mkPrimOpApp(value, &call);
     };
-    function("builder", "gantry.builder", 0, builder);
-    function("fail", "gantry.fail", 1, fail);
-    function("fetch", "gantry.fetch", 1, fetchPrimOp);
+    auto override = state.allocValue();
+    compat::mkPrimOp(state, *override, "override", 3, true, again);
+    attrs.alloc("again").mkPrimOpApp(override, &call);
+    add("bare", 1, bare);
+    add("builder", 0, builder);
+    add("fail", 1, fail);
+    add("fetch", 1, fetchPrimOp);
+    add("guard", 1, guard);
     compat::evalString(state, std::string(view(platforms_nix())), attrs.alloc("platformOf"));
-    function("pure", "gantry.pure", 0, pure);
-    function("request", "gantry.request", 1, requestPrimOp);
-    compat::mkString(state, attrs.alloc("system"), view(system()));
-    function("validate", "gantry.validate", 2, validate);
+    add("pure", 0, pure);
+    add("request", 1, requestPrimOp);
+    compat::mkString(state, attrs.alloc("system"), view(gantry::system()));
+    add("theirs", 1, theirs);
     compat::mkString(state, attrs.alloc("version"), view(version()));
-    prim->mkAttrs(attrs);
-    return *prim;
+    result.mkAttrs(attrs);
 }
 
-void apply(EvalState & state, std::string_view builtin, rust::Str source, Position position, Value & argument,
-           Value & result) {
-    compat::forceAttrs(state, argument, position, whileArgument(builtin));
-    // There is no attribute whose position an error could have, and since 2.14 Nix does not say where the
-    // call is, but adds it to the trace of what is thrown during the call.
-    if (compat::attrsOf(argument).size() == 0)
-        check(state, builtin, argument, {}, position);
-
+void apply(EvalState & state, const std::string & builtin, rust::Str source, Position position,
+           Value & argument, Value & result) {
+    try {
+        compat::forceAttrs(state, argument, position, "while evaluating the argument of builtins." + builtin);
+    } catch (nix::Error & error) {
+        keepTheirs(state, error, Code::users, position);
+        throw;
+    }
     auto call = state.allocValue();
-    auto callAttrs = state.buildBindings(2);
-    compat::insertAt(state, callAttrs, "argument", &argument, position);
-    compat::mkString(state, callAttrs.alloc("builtin"), builtin);
-    call->mkAttrs(callAttrs);
-
-    auto function = state.allocValue();
-    compat::evalString(state, std::string(view(source)), *function);
-    compat::call(state, *function, primitives(state, *call), argument, result, position);
+    auto attrs = state.buildBindings(5);
+    compat::insertAt(state, attrs, "argument", &argument, position);
+    compat::mkString(state, attrs.alloc("builtin"), builtin);
+    compat::evalString(state, std::string(view(source)), attrs.alloc("function"));
+    primitives(state, builtin, *call, attrs.alloc("primitives"));
+    auto show = state.allocValue();
+    compat::mkPrimOp(state, *show, builtin, 2, false, shown);
+    attrs.alloc("shown").mkPrimOpApp(show, call);
+    call->mkAttrs(attrs);
+    run(state, *call, argument, result);
 }
 
 void ociImage(EvalState & state, Position position, Value ** args, Value & result) {

@@ -7,9 +7,9 @@
 # are found here. Nothing here can ask a registry, so pullImage needs a hash.
 { gantry }:
 let
-  # Knows names, not values; `names` that are not to be looked into are none of its business.
+  # Knows names, not values.
   check =
-    function: accepted: names: arguments:
+    function: accepted: arguments:
     let
       unknown = builtins.filter (name: !builtins.elem name accepted) (builtins.attrNames arguments);
     in
@@ -22,7 +22,20 @@ let
     builder = "${gantry}/bin/gantry";
     platformOf = import ./platforms.nix;
     inherit (gantry) system version;
+    # Only the plugin has a say in what errors show.
+    bare = set: set;
+    guard = set: set;
+    theirs = value: value;
   };
+
+  # The function `prim: arguments: ...` in `file`, for checked arguments.
+  function =
+    file: check: more:
+    let
+      apply = arguments: import file (prim // more // { inherit again; }) (check arguments);
+      again = old: new: apply (old // (if builtins.isFunction new then new old else new));
+    in
+    apply;
 
   # What is asked of a registry while evaluating.
   needsPlugin =
@@ -32,14 +45,11 @@ let
         imageDigest = "sha256:..."; hash = "sha256-...";'';
 in
 {
-  ociImage = import ./oci-image.nix (
-    prim // { validate = check "ociImage" (import ./arguments.nix); }
-  );
+  ociImage = function ./oci-image.nix (check "ociImage" (import ./arguments.nix)) { };
 
-  pullImage = import ./pull-image.nix (
-    prim
-    // {
-      validate = check "pullImage" [
+  pullImage =
+    function ./pull-image.nix
+      (check "pullImage" [
         "imageName"
         "imageDigest"
         "tag"
@@ -57,11 +67,11 @@ in
         "system"
         "meta"
         "passthru"
-      ];
-      pure = false;
-      fetch = needsPlugin;
-      request = needsPlugin;
-      fail = message: throw message;
-    }
-  );
+      ])
+      {
+        pure = false;
+        fetch = needsPlugin;
+        request = needsPlugin;
+        fail = message: throw message;
+      };
 }

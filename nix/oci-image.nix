@@ -1,25 +1,26 @@
 # builtins.ociImage: from arguments to derivations.
 #
 # Applied by the plugin (embedded in it) or by ./default.nix (without it) to `prim`, what this function
-# cannot do itself, and then to the user's arguments:
+# cannot do itself, and then to the user's arguments, which are already checked:
 #
-#   validate  names: arguments: the arguments, checked; the attributes called `names` are not looked into
+#   again     arguments: changes: the image of other arguments; `changes` is a set, or a function of the old ones
 #   builder   path of the `gantry` executable, with its string context
 #   platformOf  system: its architecture and variant
 #   system    the system that `builder` runs on
 #   version   gantry's version: two versions may make different images of the same arguments
 #
+# What keeps the positions of this file out of errors, and does nothing without the plugin:
+#
+#   bare      set: the same attributes without positions
+#   guard     set: the same attributes without positions; the errors of their values have no frames of this file
+#   theirs    value: the same, computed by the user's code, whose frames stay
+#
 # Laziness, defaults and derivations are here; checks and bytes are in Rust.
 prim:
 let
   ociImage =
-    userArguments:
+    arguments:
     let
-      arguments = prim.validate [
-        "meta"
-        "passthru"
-      ] userArguments;
-
       system = arguments.system or prim.system;
       format = arguments.format or "archive";
       mtime = arguments.mtime or "1970-01-01T00:00:01Z";
@@ -251,29 +252,49 @@ let
       # Only an archive is compressed as a whole.
       inFormat =
         format:
-        ociImage (
-          userArguments
-          // {
-            inherit format;
-          }
-          // (if format != "archive" && userArguments ? compressor then { compressor = "none"; } else { })
+        prim.again arguments (
+          prim.bare (
+            {
+              inherit format;
+            }
+            // (if format != "archive" && arguments ? compressor then { compressor = "none"; } else { })
+          )
         );
+
+      # As everybody sees it. A derivation's `out` and `all` lead to itself, and these must lead to the guarded one.
+      shown =
+        derivation:
+        let
+          self = prim.guard (
+            derivation
+            // {
+              out = self;
+              all = [ self ];
+            }
+          );
+        in
+        self;
+      out = shown image;
     in
-    image
-    // {
-      inherit imageName imageTag;
-      imageRef = "${imageName}:${imageTag}";
-      archive = inFormat "archive";
-      layout = inFormat "layout";
-      stream = inFormat "stream";
-      override =
-        new: ociImage (userArguments // (if builtins.isFunction new then new userArguments else new));
-      args = userArguments;
+    prim.guard (
+      image
+      // {
+        inherit imageName imageTag out;
+        all = [ out ];
+        imageRef = "${imageName}:${imageTag}";
+        archive = inFormat "archive";
+        layout = inFormat "layout";
+        stream = inFormat "stream";
+        override = prim.again arguments;
+      }
+      // (if isIndex then { } else { root = shown root; })
+      // (if includeNixDB && !isIndex then { database = shown database; } else { })
+    )
+    // prim.bare {
+      args = arguments;
       inherit passthru;
       meta = arguments.meta or { };
     }
-    // (if isIndex then { } else { inherit root; })
-    // (if includeNixDB && !isIndex then { inherit database; } else { })
     // passthru;
 
   # As in dockerTools.
@@ -350,7 +371,7 @@ let
     items:
     map (item: {
       path = "${item}";
-      priority = if builtins.isAttrs item then item.meta.priority or 5 else 5;
+      priority = prim.theirs (item.meta.priority or 5);
     }) (listOf items);
 
   listOf = items: if builtins.isList items then items else [ items ];

@@ -1,8 +1,7 @@
 # builtins.pullImage: from arguments to derivations.
 #
-# Applied like ./oci-image.nix; of `prim` it uses besides
+# Applied like ./oci-image.nix, to checked arguments; of `prim` it uses besides
 #
-#   validate  as there, for these arguments
 #   pure      whether the evaluation is pure
 #   fetch     request: { path, text }: a file of known SHA-256 in the store, fetched if it is not there
 #   request   request: what the registry, or a document, says
@@ -10,13 +9,8 @@
 prim:
 let
   pullImage =
-    userArguments:
+    arguments:
     let
-      arguments = prim.validate [
-        "meta"
-        "passthru"
-      ] userArguments;
-
       inherit (arguments) imageName;
       given = name: (arguments.${name} or null) != null;
       system = arguments.system or prim.system;
@@ -192,15 +186,27 @@ let
 
       image = if given "hash" || given "sha256" || given "outputHash" then archive else layout;
       passthru = arguments.passthru or { };
+      # A derivation's `out` and `all` lead to itself, and these must lead to the guarded one.
+      out = prim.guard (
+        image
+        // {
+          inherit out;
+          all = [ out ];
+        }
+      );
     in
-    image
-    // {
-      inherit imageName imageDigest;
-      imageTag = finalImageTag;
-      imageRef = "${finalImageName}:${finalImageTag}";
-      args = userArguments;
-      override =
-        new: pullImage (userArguments // (if builtins.isFunction new then new userArguments else new));
+    prim.guard (
+      image
+      // {
+        inherit imageName imageDigest out;
+        all = [ out ];
+        imageTag = finalImageTag;
+        imageRef = "${finalImageName}:${finalImageTag}";
+        override = prim.again arguments;
+      }
+    )
+    // prim.bare {
+      args = arguments;
       inherit passthru;
       meta = arguments.meta or { };
     }
