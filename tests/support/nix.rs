@@ -35,14 +35,20 @@ impl Nix {
         version.rsplit(' ').next().expect("nix (Nix) VERSION").to_string()
     }
 
-    /// A Nix program (`nix`, `nix-build`, ...) set up to use the store and the plugin.
-    pub fn command(&self, program: &str) -> Command {
+    /// The settings of the tests, with the plugin or without.
+    pub fn config(&self, plugin: bool) -> String {
         let mut config = String::from(
             "substituters =\nbuild-users-group =\nsandbox = true\nexperimental-features = nix-command flakes\n",
         );
-        if self.plugin {
+        if plugin {
             config += &format!("plugin-files = {}/lib/nix/plugins/libgantry.so\n", dist().display());
         }
+        config
+    }
+
+    /// A Nix program (`nix`, `nix-build`, ...) set up to use the store and the plugin.
+    pub fn command(&self, program: &str) -> Command {
+        let config = self.config(self.plugin);
         let mut command = Command::new(program);
         command
             .env("NIX_CONFIG", config)
