@@ -564,7 +564,11 @@ mod the_plugins_file {
             assert!(ran.stderr.starts_with("gantry: no plugin for Nix "), "{}", ran.stderr);
             assert!(ran.stderr.contains(&Nix::version()), "{}", ran.stderr);
             assert!(ran.stderr.contains(expected), "{}", ran.stderr);
-            assert!(ran.stderr.trim_end().ends_with("builtins.ociImage is not available"), "{}", ran.stderr);
+            assert!(
+                ran.stderr.trim_end().ends_with("builtins.ociImage and builtins.pullImage are not available"),
+                "{}",
+                ran.stderr
+            );
         };
         notice("nor for any other");
         nix.folder().write("prefix/lib/gantry/1.2.3/libgantry.so", "");
