@@ -11,17 +11,25 @@ let
     name = "busybox";
   };
 
-  inherit (import ../nix {
-    gantry = {
-      outPath = builtins.path {
-        name = "gantry";
-        path = dirOf (dirOf builder);
-        filter = path: _: builtins.elem path [ (toString (dirOf builder)) (toString builder) ];
+  inherit
+    (import ../nix {
+      gantry = {
+        outPath = builtins.path {
+          name = "gantry";
+          path = dirOf (dirOf builder);
+          filter =
+            path: _:
+            builtins.elem path [
+              (toString (dirOf builder))
+              (toString builder)
+            ];
+        };
+        system = builtins.currentSystem;
+        version = "of this processor";
       };
-      system = builtins.currentSystem;
-      version = "of this processor";
-    };
-  }) ociImage;
+    })
+    ociImage
+    ;
 
   image =
     arguments:
@@ -42,7 +50,10 @@ let
   # Owners, modes and accounts: what a root layer has besides links.
   dressed = image {
     contents = debian.pkgs.libssl3;
-    copyToRoot = [ debian.pkgs.zlib1g debian.pkgs.libc6 ];
+    copyToRoot = [
+      debian.pkgs.zlib1g
+      debian.pkgs.libc6
+    ];
     uid = 1000;
     gid = 100;
     uname = "app";
@@ -102,16 +113,18 @@ let
     };
   };
 in
-builtins.mapAttrs
-  (
-    name: drv:
-    derivation (
-      drv.drvAttrs
-        // {
-        name = "attributes-${name}";
-        builder = "${busybox}/bin/sh";
-        args = [ "-euc" "${busybox}/bin/cp \"$NIX_ATTRS_JSON_FILE\" \"$0\"" (placeholder "out") ];
-      }
-    )
+builtins.mapAttrs (
+  name: drv:
+  derivation (
+    drv.drvAttrs
+    // {
+      name = "attributes-${name}";
+      builder = "${busybox}/bin/sh";
+      args = [
+        "-euc"
+        "${busybox}/bin/cp \"$NIX_ATTRS_JSON_FILE\" \"$0\""
+        (placeholder "out")
+      ];
+    }
   )
-  derivations
+) derivations
