@@ -202,7 +202,7 @@ private:
         try {
             f();
         } catch (nix::Error & error) {
-            keepTheirs(state, error, Code::users, trail.position);
+            keepUserFrames(state, error, Code::users, trail.position);
             compat::addTrace(state, error, trail.position,
                              "while evaluating the attribute '" + trail.text() + "' of builtins." + builtin +
                                  "'s argument");

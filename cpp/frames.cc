@@ -13,7 +13,7 @@ using compat::Origin;
 // A frame without position, never shown: the user's code ends here.
 constexpr std::string_view mark = "gantry: the user's code";
 
-bool isOurs(std::string_view text) {
+bool isEmbedded(std::string_view text) {
     for (auto source : {oci_image_nix(), pull_image_nix(), platforms_nix()})
         if (text == std::string_view(source.data(), source.size()))
             return true;
@@ -21,20 +21,20 @@ bool isOurs(std::string_view text) {
 }
 
 // Whether the user did not write what a position is in.
-bool isOthers(Origin origin, std::string_view text) {
-    return origin == Origin::derivationNix || (origin == Origin::string && isOurs(text));
+bool isNotTheUsers(Origin origin, std::string_view text) {
+    return origin == Origin::derivationNix || (origin == Origin::string && isEmbedded(text));
 }
 
 } // namespace
 
-void keepTheirs(nix::EvalState & state, nix::Error & error, Code code, compat::Position position) {
+void keepUserFrames(nix::EvalState & state, nix::Error & error, Code code, compat::Position position) {
     auto & frames = compat::framesOf(error);
     bool ours = code == Code::ours;
     // The innermost frame is the last one.
     for (auto frame = frames.begin(); frame != frames.end();) {
         bool goes = compat::withOrigin(state, frame->pos, [&](Origin origin, std::string_view text) {
             if (origin != Origin::unknown)
-                return isOthers(origin, text);
+                return isNotTheUsers(origin, text);
             if (frame->hint.str().find(mark) == std::string::npos)
                 return ours;
             ours = false;
@@ -49,13 +49,13 @@ void keepTheirs(nix::EvalState & state, nix::Error & error, Code code, compat::P
     bool nowhere = code == Code::ours && !isKnown(compat::placeOf(error)) &&
                    std::none_of(frames.begin(), frames.end(),
                                 [&](const nix::Trace & frame) { return isKnown(frame.pos); });
-    bool elsewhere = compat::withOrigin(state, compat::placeOf(error), isOthers);
+    bool elsewhere = compat::withOrigin(state, compat::placeOf(error), isNotTheUsers);
     if (nowhere || elsewhere)
         compat::place(state, error, position);
     compat::ErrorParts::changed(error);
 }
 
-void markTheirs(nix::EvalState & state, nix::Error & error) {
+void markUserFrames(nix::EvalState & state, nix::Error & error) {
     compat::addTrace(state, error, nix::noPos, std::string(mark));
 }
 

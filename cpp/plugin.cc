@@ -89,7 +89,7 @@ void guarded(EvalState & state, const Value & call, F f) {
     try {
         f();
     } catch (nix::Error & error) {
-        keepTheirs(state, error, Code::ours, positionOfCall(state, call));
+        keepUserFrames(state, error, Code::ours, positionOfCall(state, call));
         throw;
     }
 }
@@ -149,8 +149,8 @@ void mapAttrs(EvalState & state, const Value & set, Value & result, F f) {
     result.mkAttrs(attrs);
 }
 
-// bare call set: the set without positions.
-void bare(EvalState & state, Position position, Value ** args, Value & result) {
+// withoutPositions call set: the set without positions.
+void withoutPositions(EvalState & state, Position position, Value ** args, Value & result) {
     compat::forceAttrs(state, *args[1], position, "while evaluating a set");
     mapAttrs(state, *args[1], result, [](Value * value) { return value; });
 }
@@ -160,7 +160,7 @@ Value * later(EvalState & state, Value & call, Value * value) {
     if (value->type() != nix::nThunk && value->type() != nix::nAttrs && value->type() != nix::nList)
         return value;
     auto result = state.allocValue();
-    result->mkApp(&in(state, call, "shown"), value);
+    result->mkApp(&in(state, call, "guardedValue"), value);
     return result;
 }
 
@@ -170,9 +170,9 @@ void guard(EvalState & state, Position position, Value ** args, Value & result) 
     mapAttrs(state, *args[1], result, [&](Value * value) { return later(state, *args[0], value); });
 }
 
-// shown call value: a value of our code, evaluated, for the user's. What is in it is guarded, too; derivations
+// guardedValue call value: a value of our code, evaluated, for the user's. What is in it is guarded, too; derivations
 // already are, or they are the user's.
-void shown(EvalState & state, Position position, Value ** args, Value & result) {
+void guardedValue(EvalState & state, Position position, Value ** args, Value & result) {
     Value & value = *args[1];
     guarded(state, *args[0], [&] { state.forceValue(value, position); });
     auto inner = [&](Value * value) {
@@ -188,12 +188,12 @@ void shown(EvalState & state, Position position, Value ** args, Value & result) 
     }
 }
 
-// theirs call value: the value, which the user's code computes.
-void theirs(EvalState & state, Position position, Value ** args, Value & result) {
+// userCode call value: the value, which the user's code computes.
+void userCode(EvalState & state, Position position, Value ** args, Value & result) {
     try {
         state.forceValue(*args[1], position);
     } catch (nix::Error & error) {
-        markTheirs(state, error);
+        markUserFrames(state, error);
         throw;
     }
     result = *args[1];
@@ -242,7 +242,7 @@ void primitives(EvalState & state, const std::string & builtin, Value & call, Va
     auto override = state.allocValue();
     compat::mkPrimOp(state, *override, "override", 3, true, again);
     attrs.alloc("again").mkPrimOpApp(override, &call);
-    add("bare", 1, bare);
+    add("withoutPositions", 1, withoutPositions);
     add("builder", 0, builder);
     add("fail", 1, fail);
     add("fetch", 1, fetchPrimOp);
@@ -251,7 +251,7 @@ void primitives(EvalState & state, const std::string & builtin, Value & call, Va
     add("pure", 0, pure);
     add("request", 1, requestPrimOp);
     compat::mkString(state, attrs.alloc("system"), view(gantry::system()));
-    add("theirs", 1, theirs);
+    add("userCode", 1, userCode);
     compat::mkString(state, attrs.alloc("version"), view(version()));
     result.mkAttrs(attrs);
 }
@@ -261,7 +261,7 @@ void apply(EvalState & state, const std::string & builtin, rust::Str source, Pos
     try {
         compat::forceAttrs(state, argument, position, "while evaluating the argument of builtins." + builtin);
     } catch (nix::Error & error) {
-        keepTheirs(state, error, Code::users, position);
+        keepUserFrames(state, error, Code::users, position);
         throw;
     }
     auto call = state.allocValue();
@@ -270,9 +270,9 @@ void apply(EvalState & state, const std::string & builtin, rust::Str source, Pos
     compat::mkString(state, attrs.alloc("builtin"), builtin);
     compat::evalString(state, std::string(view(source)), attrs.alloc("function"));
     primitives(state, builtin, *call, attrs.alloc("primitives"));
-    auto show = state.allocValue();
-    compat::mkPrimOp(state, *show, builtin, 2, false, shown);
-    attrs.alloc("shown").mkPrimOpApp(show, call);
+    auto guardPrimOp = state.allocValue();
+    compat::mkPrimOp(state, *guardPrimOp, builtin, 2, false, guardedValue);
+    attrs.alloc("guardedValue").mkPrimOpApp(guardPrimOp, call);
     call->mkAttrs(attrs);
     run(state, *call, argument, result);
 }

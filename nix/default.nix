@@ -23,9 +23,9 @@ let
     platformOf = import ./platforms.nix;
     inherit (gantry) system version;
     # Only the plugin has a say in what errors show.
-    bare = set: set;
+    withoutPositions = set: set;
     guard = set: set;
-    theirs = value: value;
+    userCode = value: value;
   };
 
   # The function `prim: arguments: ...` in `file`, for checked arguments.

@@ -11,9 +11,9 @@
 #
 # What keeps the positions of this file out of errors, and does nothing without the plugin:
 #
-#   bare      set: the same attributes without positions
+#   withoutPositions  set: the same attributes without positions
 #   guard     set: the same attributes without positions; the errors of their values have no frames of this file
-#   theirs    value: the same, computed by the user's code, whose frames stay
+#   userCode  value: the same, computed by the user's code, whose frames stay
 #
 # Laziness, defaults and derivations are here; checks and bytes are in Rust.
 prim:
@@ -253,7 +253,7 @@ let
       inFormat =
         format:
         prim.again arguments (
-          prim.bare (
+          prim.withoutPositions (
             {
               inherit format;
             }
@@ -290,7 +290,7 @@ let
       // (if isIndex then { } else { root = shown root; })
       // (if includeNixDB && !isIndex then { database = shown database; } else { })
     )
-    // prim.bare {
+    // prim.withoutPositions {
       args = arguments;
       inherit passthru;
       meta = arguments.meta or { };
@@ -371,7 +371,7 @@ let
     items:
     map (item: {
       path = "${item}";
-      priority = prim.theirs (item.meta.priority or 5);
+      priority = prim.userCode (item.meta.priority or 5);
     }) (listOf items);
 
   listOf = items: if builtins.isList items then items else [ items ];

@@ -205,7 +205,7 @@ let
         override = prim.again arguments;
       }
     )
-    // prim.bare {
+    // prim.withoutPositions {
       args = arguments;
       inherit passthru;
       meta = arguments.meta or { };
