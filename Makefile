@@ -16,7 +16,7 @@ export PATH := $(abspath $(dir $(NIX))):$(PATH)
 export PKG_CONFIG_PATH := $(abspath $(dir $(NIX))../lib/pkgconfig):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build builder plugin share man install uninstall demo test test-newer-nix lint format bench clean
+.PHONY: help setup build builder plugin share man install uninstall demo test newer-nix-root test-newer-nix lint format bench clean
 
 help:
 	@echo "make demo    build everything, make an image with nix build, look at it, run it"
@@ -70,6 +70,10 @@ test: setup build
 	@if [ -n "$(NIX)" ]; then echo "Tested with $$(nix --version) alone"; \
 	elif [ -x $(NEWER_NIX) ] && [ "$$(id -u)" = 0 ]; then $(MAKE) test-newer-nix; \
 	else echo "Not run with a newer Nix: no $(NEWER_NIX) here"; fi
+
+# Makes that newer Nix's root, where there is none yet.
+newer-nix-root:
+	@[ ! -x $(NEWER_NIX) ] || [ "$$(id -u)" != 0 ] || $(NEWER_NIX) . true
 
 # The same programs and tests, in a root that has Nix 2.26.3; the plugin is built for it there.
 test-newer-nix:
