@@ -115,6 +115,16 @@ fn it_is_built_from_the_filtered_source_and_real_nix_loads_it() {
         let kind = fs::symlink_metadata(real.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         assert!(kind.is_file(), "{file} is found by where it really is, so it cannot be a link");
     }
+    let share = fs::read_link(real.join("share")).expect("a link");
+    let share = nix.real(share.to_str().expect("UTF-8"));
+    for file in [
+        "man/man1/gantry.1",
+        "bash-completion/completions/gantry",
+        "zsh/site-functions/_gantry",
+        "fish/vendor_completions.d/gantry.fish",
+    ] {
+        assert!(share.join(file).is_file(), "{file}");
+    }
     let executable = fs::read_link(real.join("bin/gantry")).expect("a link");
     let headers =
         output("readelf", &["-l", nix.real(executable.to_str().expect("UTF-8")).to_str().expect("UTF-8")]);
