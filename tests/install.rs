@@ -63,7 +63,7 @@ fn what_is_installed_works_and_goes_without_a_trace() {
 
     // The plain functions, without the plugin, as documented.
     let documentation = include_str!("../docs/command.md");
-    let example = documentation.split("```nix\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example = documentation.split("```nix expression\n").nth(1).and_then(|rest| rest.split("```").next());
     let example = example.expect("an example").replace("/usr/local", &prefix.display().to_string());
     let path = run(nix.command("nix-build").args(["--no-out-link", "--expr", &example])).ok();
     let shown = run(Command::new(prefix.join("bin/gantry")).arg("inspect").arg(nix.real(&path))).ok();
