@@ -8,6 +8,7 @@ fn main() {
     #[cfg(feature = "plugin")]
     {
         println!("cargo::rerun-if-changed=src/plugin/ffi.rs");
-        cxx_build::bridge("src/plugin/ffi.rs").std("c++17").compile("gantry-bridge");
+        // The warnings are about generated code.
+        cxx_build::bridge("src/plugin/ffi.rs").std("c++17").warnings(false).compile("gantry-bridge");
     }
 }
