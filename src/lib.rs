@@ -9,6 +9,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`digest`] | digests (only valid ones exist) and the hasher |
+//! | [`printable`] | text from outside, made safe to show |
 //! | [`spec`] | what the user asked for: arguments as types, checked one by one |
 //! | [`closure`] | the graph of store paths, and which paths share a layer |
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
@@ -43,6 +44,7 @@ pub mod layer;
 pub mod output;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+pub mod printable;
 pub mod pull;
 pub mod registry;
 pub mod root;

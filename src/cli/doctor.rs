@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Failure, one_line};
+use super::Failure;
 use crate::doctor::{self, Check, Report, Runner, Status, Surroundings};
+use crate::printable::printable;
 use crate::registry::Environment;
 use crate::root;
 
@@ -113,12 +114,12 @@ fn table(report: &Report, colours: bool) -> String {
         };
         let word = format!("{word:8}");
         let word = if colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word };
-        out += &format!("{word} {name:title$}  {}\n", one_line(found));
+        out += &format!("{word} {name:title$}  {}\n", printable(found));
         if let Some(advice) = advice {
-            out += &format!("{:8} {:title$}  -> {}\n", "", "", one_line(advice));
+            out += &format!("{:8} {:title$}  -> {}\n", "", "", printable(advice));
         }
     }
-    out + &format!("\n{}\n", one_line(&report.summary))
+    out + &format!("\n{}\n", printable(&report.summary))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::source::RegistryOptions;
 use crate::base::{self, Container, Opened};
 use crate::digest::Digest;
 use crate::image::{self, History, ImageConfig};
+use crate::printable::printable;
 use crate::registry::Reference;
 
 #[derive(clap::Args)]
@@ -158,13 +159,13 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let variant = self.variant.as_ref().map(|v| format!("/{v}")).unwrap_or_default();
+        let variant = self.variant.as_ref().map(|v| format!("/{}", printable(v))).unwrap_or_default();
         let mut out = format!(
             "image     {}\nplatform  {}/{}{variant}\ncreated   {}\nmanifest  {}\nconfig    {}\n\n{:>5} {:>9}  {:19}  paths\n",
-            self.reference.as_deref().unwrap_or("(unnamed)"),
-            self.os,
-            self.architecture,
-            self.created.as_deref().unwrap_or("(unknown)"),
+            printable(self.reference.as_deref().unwrap_or("(unnamed)")),
+            printable(&self.os),
+            printable(&self.architecture),
+            printable(self.created.as_deref().unwrap_or("(unknown)")),
             self.digest.map_or("(none)".to_string(), |digest| digest.to_string()),
             self.config_digest,
             "layer",
@@ -192,7 +193,7 @@ fn summary(paths: &[String]) -> String {
     const SHOWN: usize = 3;
     let name = |path: &String| {
         let base = path.rsplit('/').next().unwrap_or(path);
-        base.split_once('-').map_or(base, |(_, name)| name).to_string()
+        printable(base.split_once('-').map_or(base, |(_, name)| name)).into_owned()
     };
     let shown: Vec<String> = paths.iter().take(SHOWN).map(name).collect();
     match paths.len() {

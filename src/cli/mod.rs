@@ -17,7 +17,6 @@ mod source;
 mod stream;
 
 use std::any::Any;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use crate::assemble::AssembleError;
 use crate::base::BaseError;
 use crate::layer::LayerError;
 use crate::output::{FlatError, OutputError};
+use crate::printable::to_stderr;
 use crate::pull::PullError;
 use crate::root::{self, RootError};
 
@@ -107,7 +107,7 @@ pub fn run() -> ExitCode {
         return match root::commands::inside() {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {
-                complain(&one_line(&e.to_string()));
+                to_stderr("error", &e.to_string());
                 ExitCode::FAILURE
             }
         };
@@ -131,32 +131,15 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
-            complain(&one_line(&message));
+            to_stderr("error", &message);
             ExitCode::FAILURE
         }
         Err(Failure::Reported) => ExitCode::FAILURE,
         Err(Failure::Interrupted) => {
-            complain("interrupted");
+            to_stderr("error", "interrupted");
             ExitCode::from(130)
         }
     }
-}
-
-/// Says what went wrong; whoever reads standard error no more sees the exit code.
-fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "error: {message}");
-}
-
-/// `text` in one line: file names may hold newlines and other control characters.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
-    }
-    line
 }
 
 /// A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second ends the process at once.

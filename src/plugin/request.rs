@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::layer::Progress;
+use crate::printable::printable;
 use crate::registry::{self, Client, Environment, Kept, Kind, Options, Platform, Reference, RegistryError};
 
 /// A request that failed.
@@ -148,7 +149,7 @@ impl Failure {
 
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Failure {
-        Failure { message: error.to_string(), users: error.kind() == Kind::Usage }
+        Failure { message: printable(&error.to_string()).into_owned(), users: error.kind() == Kind::Usage }
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::printable;
+
 /// The process's surroundings.
 #[derive(Clone)]
 pub struct Environment {
@@ -64,7 +66,7 @@ impl Environment {
             uid: rustix::process::getuid().as_raw(),
             root: PathBuf::from("/"),
             clock: Arc::new(SystemClock),
-            warn: Arc::new(|text| eprintln!("warning: {text}")),
+            warn: Arc::new(|text| printable::to_stderr("warning", text)),
         }
     }
 
