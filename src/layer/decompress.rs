@@ -144,10 +144,10 @@ pub fn likely_size(blob: &mut (impl Read + Seek + ?Sized)) -> io::Result<u64> {
     let length = blob.seek(SeekFrom::End(0))?;
     blob.seek(SeekFrom::Start(0))?;
     // Deflate makes nothing much longer: so the last member is not all of it.
-    let more = last + last / 1000 + 1024 < length && Codec::of(&start_of(blob)?) == Codec::Gzip;
+    let more = last.saturating_add(last / 1000 + 1024) < length && Codec::of(&start_of(blob)?) == Codec::Gzip;
     let before = if more { sizes_before_headers(blob)? } else { 0 };
     blob.seek(SeekFrom::Start(0))?;
-    Ok(before + last)
+    Ok(before.saturating_add(last))
 }
 
 /// The sum of the four bytes that precede everything that looks like a gzip header.

@@ -102,6 +102,9 @@ fn sizes_are_guessed_but_never_trusted() {
     let members: Vec<u8> = data.chunks(1000).flat_map(gzip).collect();
     assert_eq!(sizes(&members), (1000, all));
     assert_eq!(sizes(&filter("zstd", &["-q", "-c"], &data)), (0, 0));
+    // A frame that says nearly 2^64 bytes (RFC 8878, 3.1.1.1: eight bytes of size, single segment).
+    let claims = [&b"\x28\xb5\x2f\xfd\xe0"[..], &(u64::MAX - 2).to_le_bytes()].concat();
+    assert_eq!(sizes(&claims), (u64::MAX - 2, u64::MAX - 2));
     // What looks like members, but is stored data of one: the guess is too high, the archive is right.
     let mut stored = GzEncoder::new(Vec::new(), Compression::none());
     let members = [b"-", &members[..]].concat();
