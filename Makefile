@@ -22,6 +22,7 @@ help:
 	@echo "make demo    build everything, make an image with nix build, look at it, run it"
 	@echo "make test    all tests: with real Nix, real closures, real image tools; NIX=/path/to/nix for another Nix"
 	@echo "make bench   speed and memory, beside other tools, in one run"
+	@echo "make fuzz SECONDS=300    searches for inputs that readers of hostile data fail on"
 	@echo "make lint    formats and lints, as CI checks them;  make format repairs formats"
 	@echo "make build   builder and plugin, into $(DIST)"
 	@echo "make install PREFIX=/usr/local DESTDIR=   what make build made;  make uninstall removes it"
@@ -88,14 +89,23 @@ check-aarch64: setup build
 test-static-nix: setup build
 	$(SUDO) tests/static-nix
 
+# Searches with all fuzz targets at once; a finding fails it. target/fuzz/found has what it left.
+SECONDS := 300
+.PHONY: fuzz
+fuzz:
+	tests/fuzz/build target/fuzz
+	tests/fuzz/search target/fuzz $(SECONDS)
+
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
 	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
 	tests/support/nix-format $(NIX_FILES)
 

@@ -29,6 +29,7 @@
 //! | `survey` | which files credentials and certificates would come from |
 //! | `reference`, `mirror`, `url` | names and places |
 //! | `environment`, `error`, `failure`, `files` | what comes from the process, and what is said to the user |
+//! | `fuzzing` | entrances for the fuzz targets |
 
 mod auth_file;
 mod blob;
@@ -41,6 +42,8 @@ mod environment;
 mod error;
 mod failure;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod helper;
 mod kept;
 mod mirror;
