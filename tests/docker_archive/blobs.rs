@@ -125,6 +125,14 @@ fn sizes_are_guessed_but_never_trusted() {
 }
 
 #[test]
+fn a_frame_that_has_less_than_it_says_is_refused() {
+    // 255 bytes by its header, and one block, the last, of none (RFC 8878, 3.1.1).
+    let frame = b"\x28\xb5\x2f\xfd\x20\xff\x01\0\0";
+    let error = small(&[(frame, b"")]).error(LIMITS);
+    assert!(error.ends_with("it has fewer bytes without compression than it says"), "{error}");
+}
+
+#[test]
 fn zstd_windows_are_bounded_and_dictionaries_refused() {
     // RFC 8878, 3.1.1.1: magic, a header without sizes, window 2^33 (exponent 23), an empty last raw block.
     let header = |descriptor: u8| vec![0x28, 0xb5, 0x2f, 0xfd, descriptor];

@@ -205,8 +205,9 @@ impl DockerArchive<'_> {
         }
         let members = || jobs.iter().filter(|job| !job.again);
         if let Some((job, _)) = members().zip(&regions).find(|(_, region)| !region.is_full()) {
-            // A sound blob is never shorter than it says.
-            return Err(job.error(io::Error::new(io::ErrorKind::InvalidData, "it changed while it was read")));
+            // A sound blob is never shorter than it says; libzstd lets a frame pass whose last block is empty.
+            let what = "it has fewer bytes without compression than it says";
+            return Err(job.error(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
         let (settled, end) = places
             .settle(&regions, &|| match progress.cancelled() {

@@ -32,7 +32,10 @@ pub fn run(data: &[u8]) {
     if bytes.len() as u64 == MOST {
         return;
     }
-    assert!(least <= bytes.len() as u64, "{least} bytes at least, but there are {}", bytes.len());
+    // libzstd compares the size that a frame says with its content, but not if its last block is empty.
+    let is_checked = Codec::of(data) != Codec::Zstd;
+    let size = bytes.len() as u64;
+    assert!(least <= size || !is_checked, "at least {least} bytes were promised, and there are {size}");
     match Codec::of(data) {
         Codec::None => assert!(bytes == data),
         Codec::Gzip => {
