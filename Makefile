@@ -96,6 +96,11 @@ fuzz:
 	tests/fuzz/build target/fuzz
 	tests/fuzz/search target/fuzz $(SECONDS)
 
+# The plugin's C++ with sanitizers, and with a collector that collects often.
+.PHONY: sanitize
+sanitize: setup build
+	tests/sanitize $(NIX_HEADERS) $(DIST)
+
 lint:
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
