@@ -13,7 +13,7 @@ use super::Failure;
 use crate::doctor::{self, Check, Report, Runner, Status, Surroundings};
 use crate::printable::printable;
 use crate::registry::Environment;
-use crate::root;
+use crate::sandbox;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -73,7 +73,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
 
 /// The child process that enters namespaces: exit code 1, and two lines that say why and what to do.
 pub fn try_namespaces() -> ExitCode {
-    match root::commands::try_namespaces() {
+    match sandbox::try_namespaces() {
         Ok(()) => ExitCode::SUCCESS,
         Err((cause, remedy)) => {
             let _ = write!(io::stdout(), "{cause}\n{remedy}\n");

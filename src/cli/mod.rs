@@ -32,6 +32,7 @@ use crate::output::{FlatError, OutputError};
 use crate::printable::to_stderr;
 use crate::pull::PullError;
 use crate::root::{self, RootError};
+use crate::sandbox;
 
 /// OCI images from Nix store closures.
 ///
@@ -112,7 +113,7 @@ pub fn run() -> ExitCode {
             }
         };
     }
-    if std::env::args_os().skip(1).eq([root::commands::NAMESPACES]) {
+    if std::env::args_os().skip(1).eq([sandbox::NAMESPACES]) {
         return doctor::try_namespaces();
     }
     let arguments = Arguments::parse();

@@ -6,8 +6,6 @@
 
 pub mod commands;
 pub mod database;
-mod fakeroot;
-mod kernel;
 mod links;
 mod merge;
 mod merged;
