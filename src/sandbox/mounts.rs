@@ -47,6 +47,13 @@ pub struct MountError {
     source: io::Error,
 }
 
+impl MountError {
+    /// Whether it is forbidden.
+    pub fn is_refusal(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
 pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> MountError + '_ {
     |source| MountError { path: path.to_path_buf(), source }
 }
@@ -136,8 +143,8 @@ fn system(
     }
     for path in std::iter::once(store).chain(programs.iter().map(PathBuf::as_path)) {
         let to = below(view, path);
-        // The store has most programs, and the system's directories others.
-        if fs::symlink_metadata(&to).is_err() || path == store {
+        // The store has most programs, and the system's directories others. A search path may name what is not there.
+        if path == store || (fs::symlink_metadata(&to).is_err() && path.exists()) {
             bind_at(path, &to)?;
         }
     }

@@ -157,7 +157,10 @@ impl Script<'_> {
     fn be_first(&self, ordinary: bool, sandboxed: Sandboxed, mut complaints: File) -> ! {
         let ids = if ordinary { namespaces::ORDINARY } else { namespaces::ROOT };
         let confined = mounts::enter(&self.surroundings)
-            .map_err(|e| e.to_string())
+            .map_err(|e| match e.is_refusal() {
+                true => format!("{e}; {}", namespaces::remedy()),
+                false => e.to_string(),
+            })
             .and_then(|sysctls| namespaces::confine(&sysctls, ids).map_err(|e| e.to_string()));
         let forked = confined.and_then(|()| kernel::fork().map_err(|e| format!("fork: {e}")));
         let done = match forked {
