@@ -4,49 +4,23 @@
 //!
 //! That the attacks work at all is shown by the same programs where nothing stands in their way.
 
+#[path = "escapes/outside.rs"]
+mod outside;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
-use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
+use outside::{Attacked, Outside, TOKEN, attack, base, everybodys};
 use serde_json::{Value, json};
-use support::{Folder, MadeImages, MadeLayer, Nix, Scripts, gantry, output, packages, quoted, run, tar_of};
-
-/// What attacks look for in files, and what no script's own file may have: its text and environment neither.
-const TOKEN: &str = "GANTRY-CANARY";
+use support::{Folder, Nix, gantry, output, packages, quoted, run};
 
 /// Longer than any run takes; a script that waits for its own tracer would wait for good.
-const LIMIT: &str = "8";
-
-/// The attacks, compiled: static, so that they run in every root.
-fn attack() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attack");
-        let new = program.with_extension(std::process::id().to_string());
-        let sources =
-            fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/escapes")).expect("the attacks");
-        let sources = sources.map(|entry| entry.expect("an entry").path());
-        let sources: Vec<PathBuf> =
-            sources.filter(|path| path.extension().is_some_and(|e| e == "c")).collect();
-        run(Command::new("cc")
-            .args(["-std=gnu11", "-O1", "-static", "-Wall", "-Werror", "-o"])
-            .arg(&new)
-            .args(sources))
-        .ok();
-        fs::rename(&new, &program).expect("a program");
-        program
-    })
-}
+const LIMIT: &str = "30";
 
 /// The names of all attacks, in their order.
 fn names() -> BTreeSet<String> {
@@ -64,115 +38,6 @@ fn said(printed: &str) -> Said {
         .collect()
 }
 
-/// A directory outside of every script with what attacks want to reach, all of it for everybody.
-struct Outside {
-    directory: PathBuf,
-    abstract_name: String,
-    shared_memory: String,
-    tcp: TcpListener,
-    /// Nothing answers there: that a connection is made is enough.
-    _sockets: [UnixListener; 2],
-    /// Open, so that the pipe has a reader.
-    _pipe: fs::File,
-    /// A process in the group in which builders are run, and what it makes when it gets SIGURG.
-    member: Child,
-    signalled: PathBuf,
-}
-
-impl Outside {
-    fn new(folder: &Folder) -> Outside {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = folder.join("outside");
-        fs::create_dir(&directory).expect("a directory");
-        fs::write(directory.join("secret"), TOKEN).expect("a file");
-        let nodes = "mknod device c 1 3; mkfifo pipe; chmod 777 .; chmod 666 *";
-        run(Command::new("sh").args(["-euc", nodes]).current_dir(&directory)).ok();
-        let pipe =
-            fs::OpenOptions::new().read(true).write(true).open(directory.join("pipe")).expect("a pipe");
-        let abstract_name = format!("gantry-escape-{}-{number}", std::process::id());
-        let address = SocketAddr::from_abstract_name(&abstract_name).expect("a name");
-        let sockets = [UnixListener::bind_addr(&address), UnixListener::bind(directory.join("socket"))];
-        let sockets = sockets.map(|socket| socket.expect("a socket"));
-        everybodys(&directory.join("socket"));
-        let shared_memory = (std::process::id() as usize * 64 + number).to_string();
-        output(attack().to_str().expect("UTF-8"), &["shm", "make", &shared_memory]);
-        let signalled = folder.join("signalled");
-        let script = r#"trap ': > "$0"' URG; echo ready; while :; do sleep 0.1; done"#;
-        let mut member = Command::new("sh");
-        member.args(["-c", script]).arg(&signalled).process_group(0).stdout(Stdio::piped());
-        let mut member = member.spawn().expect("sh");
-        let mut ready = [0; 6];
-        use std::io::Read;
-        member.stdout.as_mut().expect("a pipe").read_exact(&mut ready).expect("a process that is ready");
-        Outside {
-            directory,
-            abstract_name,
-            shared_memory,
-            tcp: TcpListener::bind("127.0.0.1:0").expect("a port"),
-            _sockets: sockets,
-            _pipe: pipe,
-            member,
-            signalled,
-        }
-    }
-
-    /// What attacks are told of it.
-    fn variables(&self) -> Vec<(&'static str, String)> {
-        let secret = self.directory.join("secret");
-        let handle = run(Command::new(attack()).arg("handle").arg(&secret)).ok();
-        let disk = output("stat", &["-c", "%Hd:%Ld", secret.to_str().expect("UTF-8")]);
-        let folder = self.directory.parent().expect("a folder").display().to_string();
-        vec![
-            ("OUTSIDE", self.directory.display().to_string()),
-            ("SECRET", secret.display().to_string()),
-            (
-                "WRITABLE",
-                format!("/tmp:/var/tmp:/dev/shm:/run:/root:{folder}:{}", env!("CARGO_TARGET_TMPDIR")),
-            ),
-            ("HANDLE", handle),
-            ("DISK", if disk.starts_with("0:") { "7:0".to_string() } else { disk }),
-            ("PORT", self.tcp.local_addr().expect("an address").port().to_string()),
-            ("ABSTRACT", self.abstract_name.clone()),
-            ("SHM", self.shared_memory.clone()),
-        ]
-    }
-
-    /// What was changed there, and puts it back.
-    fn changes(&self) -> Vec<String> {
-        let mut changes = Vec::new();
-        for entry in fs::read_dir(&self.directory).expect("a directory") {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if !["secret", "device", "pipe", "socket"].contains(&&*name) {
-                fs::remove_file(&path).expect("a file");
-                changes.push(format!("there is {}", path.display()));
-            }
-        }
-        let secret = self.directory.join("secret");
-        if fs::read_to_string(&secret).ok().as_deref() != Some(TOKEN) {
-            fs::write(&secret, TOKEN).expect("a file");
-            changes.push(format!("{} is another file", secret.display()));
-        }
-        if fs::remove_file(&self.signalled).is_ok() {
-            changes.push("a process outside got a signal".to_string());
-        }
-        changes
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let _ = self.member.kill();
-        let _ = self.member.wait();
-        let _ = Command::new(attack()).args(["shm", "remove", &self.shared_memory]).output();
-    }
-}
-
-fn everybodys(path: &Path) {
-    fs::set_permissions(path, Permissions::from_mode(0o777)).expect("a mode");
-}
-
 /// The four ways in which a script is run, whether it is chrooted, and whether it is traced from the beginning.
 const WAYS: [(&str, bool); 4] =
     [("extraCommands", false), ("fakeRootCommands", false), ("enableFakechroot", true), ("runAsRoot", true)];
@@ -181,7 +46,7 @@ const WAYS: [(&str, bool); 4] =
 fn script(variables: &[(&'static str, String)], chrooted: bool, more: &[(&'static str, &str)]) -> String {
     let mut text = format!("export SCRIPT=$$ CHROOTED={}", u8::from(chrooted));
     let variables = variables.iter().map(|(name, value)| (*name, &**value)).chain(more.iter().copied());
-    for (name, value) in variables.filter(|(name, _)| !(chrooted && *name == "WRITABLE")) {
+    for (name, value) in variables.filter(|(name, _)| !(chrooted && ["WRITABLE", "PLANTED"].contains(name))) {
         text += &format!(" {name}='{value}'");
     }
     // Those with ptrace come last: a script that traces its tracer would say nothing any more.
@@ -267,59 +132,12 @@ fn called_by(caller: Caller, build: &Command, outside: &Path) -> Command {
     command
 }
 
-/// An image with a device.
-fn base() -> MadeImages {
-    let folder = Folder::new();
-    run(Command::new("sh")
-        .args(["-euc", "mkdir srv; mknod -m 666 srv/zero c 1 5"])
-        .current_dir(folder.path()))
-    .ok();
-    let images = MadeImages::new();
-    let layer = MadeLayer::plain(tar_of(folder.path(), &["srv"]));
-    images.tag("1", images.image("linux/amd64", &[layer], json!({})));
-    everybodys(images.folder.path());
-    images
-}
-
-/// A store with the attacks and with a file that everybody may write to.
-struct Attacked {
-    scripts: Scripts,
-    attack: String,
-    canary: String,
-    /// The canary as it is called outside.
-    canary_there: PathBuf,
-}
-
-impl Attacked {
-    fn new() -> Attacked {
-        let scripts = Scripts::new();
-        let there = |path: &str| scripts.folder().join("store").join(path.trim_start_matches("/nix/store/"));
-        let package = scripts.add("attack", &[("bin/", "")]);
-        fs::copy(attack(), there(&package).join("bin/attack")).expect("a program");
-        let canary = scripts.add("canary", &[("file", TOKEN)]);
-        let canary_there = there(&canary);
-        for path in [scripts.folder().path(), &scripts.temporary(), &canary_there, &canary_there.join("file")]
-        {
-            everybodys(path);
-        }
-        Attacked { attack: package, canary, canary_there, scripts }
-    }
-
-    /// What was changed in the store.
-    fn changes(&self) -> Vec<String> {
-        let file = self.canary_there.join("file");
-        let listed = support::listing(&self.canary_there);
-        let same = fs::read_to_string(&file).is_ok_and(|text| text == TOKEN) && listed.len() == 1;
-        if same { Vec::new() } else { vec![format!("the store has {listed:?}")] }
-    }
-}
-
 fn no_way_out(caller: Caller) {
     let mut wrong = Vec::new();
     for (way, chrooted) in WAYS {
         let attacked = Attacked::new();
         let (scripts, base) = (&attacked.scripts, base());
-        let outside = Outside::new(scripts.folder());
+        let mut outside = Outside::new(scripts.folder());
         let file = format!("{}/file", attacked.canary);
         let mut more = vec![("STORE_FILE", &*file)];
         if way == "extraCommands" {
@@ -377,7 +195,7 @@ fn no_script_gets_out_of_a_build_in_a_container_whose_only_user_is_root() {
 fn no_script_gets_out_of_a_build_in_the_sandbox() {
     let nix = Nix::new();
     let folder = Folder::new();
-    let outside = Outside::new(&folder);
+    let mut outside = Outside::new(&folder);
     for name in ["attack/bin", "canary"] {
         fs::create_dir_all(folder.join(name)).expect("a directory");
     }
@@ -403,7 +221,7 @@ fn no_script_gets_out_of_a_build_in_the_sandbox() {
         variables.extend([
             ("OUTSIDE", "/build".to_string()),
             ("SECRET", "/build/.attrs.json".to_string()),
-            ("WRITABLE", "/:/build:/tmp:/dev:/dev/shm:/etc:/nix/store".to_string()),
+            ("WRITABLE", "/:/build:/etc:/nix/store".to_string()),
         ]);
         let text = script(&variables, chrooted, &[]);
         let image = format!(
@@ -432,4 +250,122 @@ fn no_script_gets_out_of_a_build_in_the_sandbox() {
 /// A text as a Nix string.
 fn nix_string(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"))
+}
+
+/// Attacks that need not get out where nothing stands in their way, and why.
+const WITHOUT_CONTROL: [(&str, &str); 13] = [
+    ("kcore", "not every kernel has it"),
+    ("sysrq", "not every kernel has it"),
+    ("modprobe", "not every kernel has modules"),
+    ("modules", "not every kernel has modules"),
+    ("module-removal", "not every kernel has modules"),
+    ("kexec", "would remove what is loaded"),
+    ("kexec_file", "not every kernel has it"),
+    ("x32", "not every kernel has it"),
+    ("disk-made", "not every machine has a block device that may be opened"),
+    ("namespaces-above", "no kernel gives namespaces above one's own"),
+    (
+        "namespaces-beside",
+        "Linux 6.18 refuses it below the first namespace of processes, 6.11 to 6.17 do not",
+    ),
+    ("left-mounted", "the layer shows it"),
+    ("signals", "the build's end shows it"),
+];
+
+#[test]
+fn every_attack_works_where_nothing_stands_in_its_way() {
+    let mut works = BTreeSet::new();
+    let mut said_of_all = String::new();
+    for (kind, chrooted) in [("chrooted", true), ("open", true), ("open", false), ("in-store", false)] {
+        let attacked = Attacked::new();
+        let scripts = &attacked.scripts;
+        let mut outside = Outside::new(scripts.folder());
+        let file = format!("{}/file", attacked.canary);
+        let path = format!("{}/bin:{}/bin", attacked.attack, scripts.busybox());
+        let more = [("STORE_FILE", &*file), ("INT80", "1"), ("CONTROL", "1"), ("PATH", &path)];
+        let log = scripts.folder().write("log", format!("{TOKEN}\n"));
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", "--signal=KILL", LIMIT, "sh", "-c", r#"exec 7< "$0"; exec "$@""#]);
+        command.arg(&outside.directory);
+        command.args(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/escapes/control")).arg(kind);
+        command.arg(scripts.folder().path()).arg(scripts.folder().join("store"));
+        command.arg(format!("{}/bin/sh", scripts.busybox()));
+        command.arg(script(&outside.variables(), chrooted, &more)).env("SECRET_VARIABLE", TOKEN);
+        let output = fs::OpenOptions::new().append(true).open(&log).expect("a log");
+        command.stdin(Stdio::null()).stdout(output.try_clone().expect("a log")).stderr(output);
+        let status = command.process_group(outside.member.id() as i32).status().expect("timeout");
+        let log = fs::read_to_string(&log).expect("a log");
+        assert!(status.success(), "{kind}: {status}: {log}");
+        let escaped = said(&log).into_iter().filter(|(_, said)| said.starts_with("ESCAPED"));
+        works.extend(escaped.map(|(name, _)| name));
+        if outside.changes().iter().any(|change| change.contains("signal")) {
+            works.insert("signal-group".to_string());
+        }
+        said_of_all += &log;
+    }
+    let mut all = names();
+    all.extend(["ptrace-attach", "ptrace-seize"].map(str::to_string));
+    all.retain(|name| !works.contains(name) && !WITHOUT_CONTROL.iter().any(|(known, _)| known == name));
+    assert!(all.is_empty(), "{all:?} get nowhere:\n{said_of_all}");
+}
+
+/// Runs a shell command on a terminal of its own.
+fn on_terminal(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let quoted: Vec<String> =
+        words.map(|word| format!("'{}'", word.to_str().expect("UTF-8").replace('\'', "'\\''"))).collect();
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &quoted.join(" "), "/dev/null"]).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    run(&mut script).stdout.replace('\r', "")
+}
+
+#[test]
+fn no_script_types_on_the_terminal_of_a_build() {
+    let control = said(&on_terminal(Command::new(attack()).arg("terminal")));
+    assert!(control["typed"].starts_with("ESCAPED"), "{control:?}");
+    let attacked = Attacked::new();
+    for (way, _) in WAYS {
+        let mut arguments = arguments(way, "echo; attack terminal");
+        arguments["path"] = json!([attacked.attack, attacked.scripts.busybox()]);
+        let build = attacked.scripts.build(&arguments, way);
+        let printed = on_terminal(&called_by(Caller::Root, &build, Path::new("/")));
+        let found = said(&printed);
+        for name in ["typed", "controlling"] {
+            let said = found.get(name).map_or("did not end", String::as_str);
+            assert!(said.starts_with("blocked "), "{way}: {name}: {said}: {printed:?}");
+        }
+    }
+}
+
+#[test]
+fn set_user_id_programs_of_a_script_are_out_of_everybodys_reach() {
+    let attacked = Attacked::new();
+    let scripts = &attacked.scripts;
+    for (way, _) in WAYS {
+        let script = "cp $(command -v attack) left; chmod 4755 left; chmod 755 . .. || true; echo ready; exec sleep 60";
+        let mut arguments = arguments(way, script);
+        arguments["path"] = json!([attacked.attack, scripts.busybox()]);
+        let mut build = called_by(Caller::Root, &scripts.build(&arguments, way), Path::new("/"));
+        let mut build = build.stderr(Stdio::piped()).spawn().expect("timeout");
+        let mut said = String::new();
+        let mut log = BufReader::new(build.stderr.take().expect("a pipe"));
+        while !said.ends_with("ready\n") {
+            assert_ne!(log.read_line(&mut said).expect("a log"), 0, "{way}: {said}");
+        }
+        let left = output("find", &[scripts.temporary().to_str().expect("UTF-8"), "-name", "left"]);
+        assert_eq!(left.lines().count(), 1, "{way}: {left}");
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "test", "-e", &left];
+        let reached = run(Command::new("setpriv").args(nobody)).code;
+        let modes = output("namei", &["-l", &left]);
+        output("kill", &["-TERM", &build.id().to_string()]);
+        build.wait().expect("an end");
+        assert_eq!(reached, Some(1), "{way}: {modes}\n{said}");
+    }
 }

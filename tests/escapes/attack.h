@@ -35,37 +35,37 @@
 #define TOKEN "GANTRY-CANARY"
 
 struct attack {
-  const char *name;
-  void (*run)(void);
+    const char * name;
+    void (*run)(void);
 };
 
 extern const struct attack FILES[], MOUNTS[], PROCESSES[], PTRACE[], KERNEL[], TERMINAL[];
 
 /* The attack that runs in this process. */
-extern const char *current;
+extern const char * current;
 
 /* A variable of the environment, "" where there is none. */
-const char *variable(const char *name);
+const char * variable(const char * name);
 int chrooted(void);
 
 /* Says that there is a way out, and ends the process. */
-__attribute__((noreturn, format(printf, 1, 2))) void escaped(const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void escaped(const char * format, ...);
 /* Keeps errno, which is reported if no way out is found. */
 void refused(void);
 
 /* Whether a file can be read and has the token. */
-int has_token(int directory, const char *path);
+int has_token(int directory, const char * path);
 /* Tries what is outside by paths that begin with PREFIX: the secret, a new file, the store, a setting of the kernel.
    What can be reached without any attack is left out, which attacks of their own look at. */
-void try_outside(const char *prefix);
-void try_store(const char *prefix);
+void try_outside(const char * prefix);
+void try_store(const char * prefix);
 /* Another path of the directory that OUTSIDE is; of /nix/store. */
-void try_directory(const char *directory);
-void try_store_at(const char *store);
+void try_directory(const char * directory);
+void try_store_at(const char * store);
 /* A setting of the whole kernel, by a path that FORMAT makes of PREFIX. */
-void try_setting(const char *format, const char *prefix);
+void try_setting(const char * format, const char * prefix);
 /* Whether a file can be opened so; it is closed again. */
-int opens(const char *path, int flags);
+int opens(const char * path, int flags);
 
 /* Calls VISIT with the number of each process that the script did not start. */
 void each_other(void (*visit)(int pid));
