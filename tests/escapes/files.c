@@ -25,12 +25,12 @@ static void links(void) {
 static void chroot_again(void) {
     int root = open("/", O_RDONLY | O_DIRECTORY), here = open(".", O_RDONLY | O_DIRECTORY);
     mkdir("deeper", 0755);
-    int entered = enter(CLONE_NEWNS) == 0 && chroot("deeper") == 0;
-    if (!entered)
+    if (chroot("deeper") < 0 && (enter(CLONE_NEWNS) < 0 || chroot("deeper") < 0)) {
         refused();
-    unlinkat(here, "deeper", AT_REMOVEDIR);
-    if (!entered)
+        unlinkat(here, "deeper", AT_REMOVEDIR);
         return;
+    }
+    unlinkat(here, "deeper", AT_REMOVEDIR);
     if (fchdir(root) < 0)
         refused();
     for (int i = 0; i < 64; i++)

@@ -1,5 +1,5 @@
 /* Ways out through mounts: what hides or protects something is taken away, made writable, or gone around. All but one
-   of the attacks do it in a namespace of mounts of their own, so that the script goes on. */
+   of the attacks do it in a namespace of mounts of their own where they get one, so that the script goes on. */
 #include "attack.h"
 #include <linux/mount.h>
 
@@ -22,15 +22,14 @@ static void read_points(void) {
     fclose(file);
 }
 
-/* A namespace of mounts whose changes stay in it. */
-static int own_mounts(void) {
+/* A namespace of mounts whose changes stay in it. Who gets none may not mount here either, and tries it all the same. */
+static void own_mounts(void) {
     if (enter(CLONE_NEWNS) < 0)
-        return 0;
+        return;
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         refused();
-        return 0;
+        _exit(3); // what is unmounted from here on might be outside, too
     }
-    return 1;
 }
 
 /* A directory to mount things on that hides nothing which is tried. */
@@ -56,8 +55,7 @@ static void try_sysfs(const char * directory) {
 
 static void umount_all(void) {
     read_points();
-    if (!own_mounts())
-        return;
+    own_mounts();
     for (int i = point_count - 1; i >= 0; i--) {
         if (umount2(points[i], MNT_DETACH) < 0)
             refused();
@@ -68,8 +66,7 @@ static void umount_all(void) {
 
 static void remount_all(void) {
     read_points();
-    if (!own_mounts())
-        return;
+    own_mounts();
     for (int i = 0; i < point_count; i++)
         if (mount(NULL, points[i], NULL, MS_REMOUNT | MS_BIND, NULL) < 0)
             refused();
@@ -81,8 +78,7 @@ static void setattr_all(void) {
     struct mount_attr attributes = {.attr_clr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID};
     struct mount_attr writable = {.attr_clr = MOUNT_ATTR_RDONLY};
     read_points();
-    if (!own_mounts())
-        return;
+    own_mounts();
     for (int i = 0; i < point_count; i++) {
         if (syscall(SYS_mount_setattr, AT_FDCWD, points[i], 0, &attributes, sizeof attributes) == 0)
             continue;
@@ -98,8 +94,7 @@ static void setattr_all(void) {
 /* A second mount of what is read-only, made writable; and one without what is mounted below, which masks. */
 static void bind_all(void) {
     const char * const from[] = {"/", "/proc", "/proc/sys", variable("OUTSIDE"), "/nix/store", "/sys"};
-    if (!own_mounts())
-        return;
+    own_mounts();
     const char * to = place();
     for (size_t i = 0; i < sizeof from / sizeof *from; i++)
         for (int recursive = 0; recursive < 2; recursive++) {
@@ -132,8 +127,7 @@ static void tree_copies(void) {
     const char * const from[] = {"/", "/proc", variable("OUTSIDE"), "/nix/store"};
     struct mount_attr writable = {.attr_clr = MOUNT_ATTR_RDONLY};
     char path[PATH_MAX];
-    if (!own_mounts())
-        return;
+    own_mounts();
     for (size_t i = 0; i < sizeof from / sizeof *from; i++)
         for (int recursive = 0; recursive < 2; recursive++) {
             if (!*from[i])
@@ -183,8 +177,7 @@ static int new_mount(const char * type) {
 /* A file system of TYPE, mounted in the old way and in the new one, in as many new namespaces as there can be. */
 static void fresh(const char * type, int flags, void (*visit)(const char *)) {
     char path[64];
-    if (!own_mounts())
-        return;
+    own_mounts();
     for (int round = 0; round < 3; round++) {
         if (round == 1 && unshare(flags) < 0)
             refused();
@@ -275,8 +268,7 @@ static void fresh_cgroup(void) {
 }
 
 static void fresh_cgroup_1(void) {
-    if (!own_mounts())
-        return;
+    own_mounts();
     static const char * const CONTROLLERS[] = {"memory",  "devices", "pids",
                                                "freezer", "rdma",    "none,name=gantry-test"};
     for (int round = 0; round < 2; round++) {
@@ -369,7 +361,6 @@ static void left_mounted(void) {
 }
 
 const struct attack MOUNTS[] = {
-    {"umount", umount_all},
     {"remount", remount_all},
     {"mount_setattr", setattr_all},
     {"bind", bind_all},
@@ -385,5 +376,6 @@ const struct attack MOUNTS[] = {
     {"setns-own", namespace_again},
     {"namespaces-beside", namespaces_beside},
     {"left-mounted", left_mounted},
+    {"umount", umount_all},
     {NULL, NULL},
 };
