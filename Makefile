@@ -92,11 +92,13 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
+	clang-format --style=file:cpp/.clang-format --dry-run --Werror tests/escapes/*.c tests/escapes/*.h
 	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
+	clang-format --style=file:cpp/.clang-format -i tests/escapes/*.c tests/escapes/*.h
 	tests/support/nix-format $(NIX_FILES)
 
 bench: setup build
