@@ -9,8 +9,8 @@ use libc::{c_long, sock_filter};
 use crate::fakeroot::ARCHITECTURE;
 
 /// Refused with `EPERM`: keys of the session that started the builder; programs, counters and modules in the kernel;
-/// another kernel; page faults held up from outside the kernel; files by number, without a path.
-const REFUSED: [c_long; 12] = [
+/// its log; another kernel; page faults held up from outside the kernel; files by number, without a path.
+const REFUSED: [c_long; 13] = [
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
@@ -21,6 +21,7 @@ const REFUSED: [c_long; 12] = [
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
+    libc::SYS_syslog,
     libc::SYS_userfaultfd,
     libc::SYS_open_by_handle_at,
 ];
