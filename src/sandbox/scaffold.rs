@@ -1,73 +1,114 @@
 //! The mount points in a root that is being made: directories that are there for its script alone.
+//!
+//! A script may rename directories and put links in their place, so everything is reached from the root itself, and never
+//! through a link.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use super::mounts::TEMPORARY;
 use crate::fakeroot::{Identity, Records};
 
 /// Directories of the root being made that are there for the script alone.
-pub struct Scaffold(Vec<(PathBuf, i64, i64)>);
+pub struct Scaffold {
+    root: OwnedFd,
+    made: Vec<Made>,
+}
+
+/// One of them, and when it was last changed.
+struct Made {
+    /// From the root on.
+    path: PathBuf,
+    identity: Identity,
+    changed: (i64, u64),
+}
 
 impl Scaffold {
     /// Makes what is missing in `root` to mount things on, and `/tmp`.
     pub fn raise(root: &Path, store: &Path) -> io::Result<Scaffold> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(root, flags, Mode::empty())?;
         let mut made = Vec::new();
-        for path in [Path::new("/proc"), Path::new("/dev"), store, Path::new("/tmp")] {
-            let is_tmp = path == Path::new("/tmp");
-            let mut at = root.to_path_buf();
+        for path in [Path::new("/proc"), Path::new("/dev"), store, Path::new(TEMPORARY)] {
+            let is_tmp = path == Path::new(TEMPORARY);
+            let mut at = PathBuf::new();
             for component in path.iter().skip(1) {
                 at.push(component);
-                match fs::symlink_metadata(&at) {
+                match rustix::fs::statat(&root, &at, AtFlags::SYMLINK_NOFOLLOW) {
                     // A link would lead whoever mounts out of the root.
-                    Ok(metadata) if metadata.is_dir() || is_tmp => {}
+                    Ok(status)
+                        if FileType::from_raw_mode(status.st_mode) == FileType::Directory || is_tmp => {}
                     Ok(_) => {
-                        let at = at.strip_prefix(root).unwrap_or(&at).display();
                         return Err(io::Error::other(format!(
-                            "/{at} is no directory, and has to be one for scripts"
+                            "/{} is not a directory, and has to be one for scripts",
+                            at.display()
                         )));
                     }
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                        fs::create_dir(&at)?;
-                        let mode = if is_tmp { 0o1777 } else { 0o755 };
-                        fs::set_permissions(&at, fs::Permissions::from_mode(mode))?;
+                    Err(Errno::NOENT) => {
+                        rustix::fs::mkdirat(&root, &at, Mode::RWXU)?;
+                        let mode = Mode::from_raw_mode(if is_tmp { 0o1777 } else { 0o755 });
+                        rustix::fs::chmodat(&root, &at, mode, AtFlags::empty())?;
                         made.push(at.clone());
                     }
-                    Err(e) => return Err(e),
+                    Err(e) => return Err(e.into()),
                 }
             }
         }
-        let with_time = |path: PathBuf| {
-            let metadata = fs::symlink_metadata(&path)?;
-            Ok((path, metadata.ctime(), metadata.ctime_nsec()))
-        };
         // Those in it change the time of a directory, so it is looked at when all are made.
-        Ok(Scaffold(made.into_iter().map(with_time).collect::<io::Result<_>>()?))
+        let with_time = |path: PathBuf| {
+            let status = rustix::fs::statat(&root, &path, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(Made { path, identity: identity(&status), changed: changed(&status) })
+        };
+        let made = made.into_iter().map(with_time).collect::<io::Result<_>>()?;
+        Ok(Scaffold { root, made })
     }
 
     /// Removes what the script has made no use of, and what is recorded of it.
     pub fn lower(self, records: &mut Records) -> io::Result<()> {
-        for (path, seconds, nanoseconds) in self.0.iter().rev() {
-            let Ok(metadata) = fs::symlink_metadata(path) else { continue };
+        for Made { path, identity: made, changed: time } in self.made.iter().rev() {
+            let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or(OsStr::new(".")));
+            let Some(parent) = self.open(parent)? else { continue };
+            let Ok(status) = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            // The script has put another one there.
+            if identity(&status) != *made {
+                continue;
+            }
             // `chmod 1777 /tmp` says that it is wanted; what was removed from it changes it as well.
-            let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
-            let touched = (metadata.ctime(), metadata.ctime_nsec()) != (*seconds, *nanoseconds)
-                || records.get(identity).is_some();
-            let kept = touched && path.ends_with("tmp");
-            if !kept {
-                match fs::remove_dir(path) {
-                    Ok(()) => records.forget(identity),
-                    Err(e)
-                        if e.raw_os_error() != Some(libc::ENOTEMPTY)
-                            && e.raw_os_error() != Some(libc::ENOTDIR) =>
-                    {
-                        return Err(e);
-                    }
-                    _ => {}
-                }
+            let touched = changed(&status) != *time || records.get(*made).is_some();
+            if touched && path.ends_with("tmp") {
+                continue;
+            }
+            match rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR) {
+                Ok(()) => records.forget(*made),
+                Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+                Err(e) => return Err(e.into()),
             }
         }
         Ok(())
     }
+
+    /// A directory of the root, unless a link, or nothing, is in its place.
+    fn open(&self, path: &Path) -> io::Result<Option<OwnedFd>> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+fn identity(status: &Stat) -> Identity {
+    Identity { device: status.st_dev, inode: status.st_ino }
+}
+
+fn changed(status: &Stat) -> (i64, u64) {
+    (status.st_ctime, status.st_ctime_nsec)
 }
