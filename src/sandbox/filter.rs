@@ -38,10 +38,15 @@ const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::
 #[cfg(target_arch = "x86_64")]
 const X32: u32 = 0x4000_0000;
 
-// struct seccomp_data of linux/seccomp.h
+/// A lease on a file stops others who open it, outside of the sandbox as well (fcntl(2), "Leases"). `F_SETLEASE` of
+/// linux/fcntl.h.
+const SET_LEASE: u32 = 1024;
+
+// struct seccomp_data of linux/seccomp.h; the lower half of each argument
 const NUMBER: u32 = 0;
 const PROCESSOR: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
+const SECOND_ARGUMENT: u32 = 24;
 
 /// The filter, for seccomp(2).
 pub fn program() -> Vec<sock_filter> {
@@ -59,7 +64,15 @@ pub fn program() -> Vec<sock_filter> {
             program.extend([jump(libc::BPF_JEQ, call as u32, 0, 1), error(refusal)]);
         }
     }
+    program.extend([
+        jump(libc::BPF_JEQ, libc::SYS_fcntl as u32, 0, 4),
+        load(SECOND_ARGUMENT),
+        jump(libc::BPF_JEQ, SET_LEASE, 0, 1),
+        error(libc::EINVAL),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ]);
     let families = FAMILIES.len() as u8;
+    program.push(jump(libc::BPF_JEQ, libc::SYS_socketpair as u32, 1, 0));
     // To the end, unless it is the call.
     program.push(jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, families + 2));
     program.push(load(FIRST_ARGUMENT));
@@ -93,7 +106,7 @@ mod tests {
     use super::*;
 
     /// What the kernel does with a filter (Linux, Documentation/networking/filter.rst), for the instructions here.
-    fn run(processor: u32, number: u32, first_argument: u32) -> u32 {
+    fn run(processor: u32, number: u32, arguments: [u32; 2]) -> u32 {
         let program = program();
         let (mut at, mut loaded) = (0, 0);
         loop {
@@ -106,7 +119,8 @@ mod tests {
                     loaded = match instruction.k {
                         0 => number,
                         4 => processor,
-                        16 => first_argument,
+                        16 => arguments[0],
+                        24 => arguments[1],
                         other => panic!("offset {other}"),
                     }
                 }
@@ -122,30 +136,34 @@ mod tests {
     fn each_call_gets_its_answer() {
         let errno = |number: i32| libc::SECCOMP_RET_ERRNO | number as u32;
         for call in REFUSED {
-            assert_eq!(run(ARCHITECTURE, call as u32, 0), errno(libc::EPERM), "{call}");
+            assert_eq!(run(ARCHITECTURE, call as u32, [0, 0]), errno(libc::EPERM), "{call}");
         }
         for call in MISSING {
-            assert_eq!(run(ARCHITECTURE, call as u32, 0), errno(libc::ENOSYS), "{call}");
+            assert_eq!(run(ARCHITECTURE, call as u32, [0, 0]), errno(libc::ENOSYS), "{call}");
         }
         for call in
             [libc::SYS_openat, libc::SYS_execve, libc::SYS_fchownat, libc::SYS_ptrace, libc::SYS_clone3]
         {
-            assert_eq!(run(ARCHITECTURE, call as u32, 40), libc::SECCOMP_RET_ALLOW, "{call}");
+            assert_eq!(run(ARCHITECTURE, call as u32, [40, 40]), libc::SECCOMP_RET_ALLOW, "{call}");
         }
-        let socket = libc::SYS_socket as u32;
-        for family in 0..50 {
+        for (family, socket) in
+            (0..50).flat_map(|family| [(family, libc::SYS_socket), (family, libc::SYS_socketpair)])
+        {
             let expected = match family {
                 libc::AF_UNIX | libc::AF_INET | libc::AF_INET6 | libc::AF_NETLINK => libc::SECCOMP_RET_ALLOW,
                 _ => errno(libc::EAFNOSUPPORT),
             };
-            assert_eq!(run(ARCHITECTURE, socket, family as u32), expected, "family {family}");
+            assert_eq!(run(ARCHITECTURE, socket as u32, [family as u32, 0]), expected, "family {family}");
         }
+        let fcntl = libc::SYS_fcntl as u32;
+        assert_eq!(run(ARCHITECTURE, fcntl, [1, libc::F_SETLEASE as u32]), errno(libc::EINVAL));
+        assert_eq!(run(ARCHITECTURE, fcntl, [libc::F_SETLEASE as u32, 1]), libc::SECCOMP_RET_ALLOW);
     }
 
     #[test]
     fn other_interfaces_of_the_processor_are_refused() {
-        assert_eq!(run(ARCHITECTURE ^ 0x8000_0000, 5, 0), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(run(ARCHITECTURE ^ 0x8000_0000, 5, [0, 0]), libc::SECCOMP_RET_KILL_PROCESS);
         #[cfg(target_arch = "x86_64")]
-        assert_eq!(run(ARCHITECTURE, X32 | 2, 0), libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
+        assert_eq!(run(ARCHITECTURE, X32 | 2, [0, 0]), libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
     }
 }
