@@ -7,6 +7,7 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr;
 
 use rustix::thread::UnshareFlags;
@@ -70,6 +71,20 @@ pub fn keep_standard_streams() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives an open file this number in the program that this process becomes, in the place of what has it now: nothing
+/// here may use that any more.
+pub fn hand_over(file: &impl AsFd, number: RawFd) -> io::Result<()> {
+    let own = file.as_fd().as_raw_fd();
+    // With its own number, dup3 would leave it as it is: closed in the program.
+    let result = match own == number {
+        // SAFETY: flags of a descriptor that is open.
+        true => unsafe { libc::fcntl(own, libc::F_SETFD, 0) },
+        // SAFETY: the caller gives up what has this number.
+        false => unsafe { libc::dup3(own, number, 0) },
+    };
+    check(result.into()).map(drop)
 }
 
 /// Filters the system calls of this process and all that it starts, with a program for seccomp(2).

@@ -28,6 +28,8 @@ pub use namespaces::{Refused, enter};
 pub use scaffold::Scaffold;
 pub use script::{Script, ScriptError, Surroundings, User};
 
+use std::io;
+
 use crate::kernel::{self, Event, Fork};
 
 /// The one argument of a process that only tries whether there are namespaces.
@@ -36,6 +38,7 @@ pub const NAMESPACES: &str = "try-namespaces";
 /// Enters the namespaces that scripts run in. If the kernel refuses: the call, and what to change.
 pub fn try_namespaces() -> Result<(), (String, String)> {
     let told = |refused: Refused| (refused.cause(), refused.remedy());
+    let remedy = || namespaces::remedy(&io::Error::from_raw_os_error(libc::EPERM));
     enter().map_err(told)?;
     let (from, mut to) = init::pipe().map_err(|e| told(Refused::new("pipe", e)))?;
     match init::first_process().map_err(told)? {
@@ -45,16 +48,16 @@ pub fn try_namespaces() -> Result<(), (String, String)> {
                 namespaces::confine(&proc, namespaces::ROOT).map_err(|refused| refused.cause())
             });
             let cause = tried.err().unwrap_or_default();
-            let _ = std::io::Write::write_all(&mut to, cause.as_bytes()); // the reader is the only one to be told
+            let _ = io::Write::write_all(&mut to, cause.as_bytes()); // the reader is the only one to be told
             std::process::exit(0)
         }
         Fork::Parent(child) => {
             drop(to);
-            let cause = std::io::read_to_string(from).map_err(|e| told(Refused::new("pipe", e)))?;
+            let cause = io::read_to_string(from).map_err(|e| told(Refused::new("pipe", e)))?;
             match kernel::wait(Some(child)) {
                 Ok((_, Event::Exited(0))) if cause.is_empty() => Ok(()),
-                Ok((_, Event::Exited(0))) => Err((cause, namespaces::remedy())),
-                Ok((_, event)) => Err((format!("{event:?}"), namespaces::remedy())),
+                Ok((_, Event::Exited(0))) => Err((cause, remedy())),
+                Ok((_, event)) => Err((format!("{event:?}"), remedy())),
                 Err(e) => Err(told(Refused::new("waitpid", e))),
             }
         }

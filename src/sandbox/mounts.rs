@@ -15,11 +15,13 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use super::proc;
 use super::script::Surroundings;
 
-/// Devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"), bound from outside.
+/// Devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"), bound from outside. The other one,
+/// `ptmx`, belongs to a file system of its own.
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 
 /// Links of every container's `/dev` (runtime-spec, runtime-linux.md, "Dev symbolic links").
-const LINKS: [(&str, &str); 4] = [
+const LINKS: [(&str, &str); 5] = [
+    ("ptmx", "pts/ptmx"),
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),
@@ -28,7 +30,7 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Directories of the builder's root that a script sees which is not chrooted: programs, libraries and their settings.
 /// The others hold the state of a machine, and its sockets, to which a read-only mount is no obstacle.
-const SYSTEM: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr"];
+const SYSTEM: [&str; 8] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"];
 
 /// Where a script that is not chrooted finds the root that is being made.
 pub const LAYER: &str = "/layer";
@@ -49,8 +51,14 @@ pub struct MountError {
 
 impl MountError {
     /// Whether it is forbidden.
-    pub fn is_refusal(&self) -> bool {
-        self.source.kind() == io::ErrorKind::PermissionDenied
+    pub fn refusal(&self) -> Option<&io::Error> {
+        Some(&self.source).filter(|source| source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    /// The same of a path in what becomes the root.
+    fn within(self, top: &Path) -> MountError {
+        let path = self.path.strip_prefix(top).map_or(self.path.clone(), |path| Path::new("/").join(path));
+        MountError { path, ..self }
     }
 }
 
@@ -61,26 +69,33 @@ pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> MountError + '_ {
 /// Makes what the script is to see the root of this process, in its own namespace of mounts. `/proc/sys`, as it was
 /// before it was made read-only, is returned.
 pub fn enter(surroundings: &Surroundings) -> Result<OwnedFd, MountError> {
-    private()?;
     let top = match surroundings {
+        Surroundings::Chrooted { root, .. } => root,
+        Surroundings::Outside { view, .. } => view,
+    };
+    mount_all(surroundings, top).map_err(|e| e.within(top))
+}
+
+fn mount_all(surroundings: &Surroundings, top: &Path) -> Result<OwnedFd, MountError> {
+    private()?;
+    match surroundings {
         Surroundings::Chrooted { root, store } => {
             // The root has to be a mount to be pivoted to.
             bind(root, root)?;
-            restrict(root, PLAIN)?;
+            restrict(root, PLAIN, &[])?;
             let own_store = below(root, store);
             bind(store, &own_store)?;
-            restrict(&own_store, PLAIN | MountFlags::RDONLY)?;
-            root
+            restrict(&own_store, PLAIN | MountFlags::RDONLY, &[])?;
         }
         Surroundings::Outside { root, view, temporary, store, programs } => {
             system(view, root, temporary, store, programs)?;
-            view
         }
-    };
-    devices(&top.join("dev"))?;
-    let sysctls = mount_proc(&top.join("proc"))?;
+    }
+    let dev = top.join("dev");
+    devices(&dev)?;
+    let sysctls = mount_proc(&top.join("proc"), &dev.join("null"))?;
     let pivot = || -> io::Result<()> {
-        rustix::process::chdir(*top)?;
+        rustix::process::chdir(top)?;
         // The old root lies on top of the new one, and is taken away (pivot_root(2), "pivot_root(".", ".")").
         rustix::process::pivot_root(".", ".")?;
         rustix::mount::unmount(".", UnmountFlags::DETACH)?;
@@ -94,7 +109,7 @@ pub fn enter(surroundings: &Surroundings) -> Result<OwnedFd, MountError> {
 /// made read-only, is returned.
 pub fn own_proc() -> Result<OwnedFd, MountError> {
     private()?;
-    mount_proc(Path::new("/proc"))
+    mount_proc(Path::new("/proc"), Path::new("/dev/null"))
 }
 
 /// Nothing that is mounted from here on shows outside.
@@ -103,13 +118,13 @@ fn private() -> Result<(), MountError> {
         .map_err(|e| failed(Path::new("/"))(e.into()))
 }
 
-fn mount_proc(proc: &Path) -> Result<OwnedFd, MountError> {
+fn mount_proc(proc: &Path, null: &Path) -> Result<OwnedFd, MountError> {
     rustix::mount::mount("proc", proc, "proc", PLAIN | MountFlags::NOEXEC, None)
         .map_err(|e| failed(proc)(e.into()))?;
     let sysctls = proc.join("sys");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = rustix::fs::open(&sysctls, flags, Mode::empty()).map_err(|e| failed(&sysctls)(e.into()))?;
-    proc::protect(proc)?;
+    proc::protect(proc, null)?;
     Ok(open)
 }
 
@@ -126,34 +141,41 @@ fn system(
     // A directory that is bound below may be above this one.
     rustix::mount::mount_change(view, MountPropagationFlags::UNBINDABLE)
         .map_err(|e| failed(view)(e.into()))?;
+    for name in ["proc", "dev"] {
+        let at = view.join(name);
+        fs::create_dir(&at).map_err(failed(&at))?;
+    }
+    // The store and programs may be below a temporary directory of the machine, so this comes first.
     let writable = [(root, below(view, Path::new(LAYER))), (temporary, below(view, Path::new(TEMPORARY)))];
-    for at in [&view.join("proc"), &view.join("dev")].into_iter().chain(writable.iter().map(|(_, to)| to)) {
-        fs::create_dir(at).map_err(failed(at))?;
+    for (from, to) in &writable {
+        bind_at(from, to)?;
+        restrict(to, PLAIN, &[])?;
     }
     for name in SYSTEM {
         let (from, to) = (Path::new("/").join(name), view.join(name));
         match fs::symlink_metadata(&from) {
             Ok(metadata) if metadata.is_symlink() => {
                 let target = fs::read_link(&from).map_err(failed(&from))?;
-                symlink(target, &to).map_err(failed(&to))?;
+                match target.is_relative() {
+                    true => symlink(target, &to).map_err(failed(&to))?,
+                    // It would lead to where the view has nothing.
+                    false => bind_at(&fs::canonicalize(&from).map_err(failed(&from))?, &to)?,
+                }
             }
             Ok(metadata) if metadata.is_dir() => bind_at(&from, &to)?,
             _ => {}
         }
     }
-    for path in std::iter::once(store).chain(programs.iter().map(PathBuf::as_path)) {
-        let to = below(view, path);
-        // The store has most programs, and the system's directories others. A search path may name what is not there.
-        if path == store || (fs::symlink_metadata(&to).is_err() && path.exists()) {
-            bind_at(path, &to)?;
+    bind_at(store, &below(view, store))?;
+    for path in programs {
+        let of_system = path.iter().nth(1).is_some_and(|first| SYSTEM.iter().any(|name| first == *name));
+        // A search path may name what is not there.
+        if !path.starts_with(store) && !of_system && path.exists() {
+            bind_at(path, &below(view, path))?;
         }
     }
-    restrict(view, PLAIN | MountFlags::RDONLY)?;
-    for (from, to) in &writable {
-        bind(from, to)?;
-        restrict(to, PLAIN)?;
-    }
-    Ok(())
+    let writable = writable.map(|(_, to)| to);
+    restrict(view, PLAIN | MountFlags::RDONLY, &writable)
 }
 
 /// Mounts the devices of every container at `dev`.
@@ -166,13 +188,20 @@ fn devices(dev: &Path) -> Result<(), MountError> {
         if from.exists() {
             fs::write(&to, "").map_err(failed(&to))?;
             bind(&from, &to)?;
+            // Devices take what is written to them, but their modes and times are the machine's.
+            restrict(&to, MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC, &[])?;
         }
     }
     for (name, target) in LINKS {
         symlink(target, dev.join(name)).map_err(failed(dev))?;
     }
-    let shm = dev.join("shm");
-    fs::create_dir(&shm).map_err(failed(&shm))?;
+    let (pts, shm) = (dev.join("pts"), dev.join("shm"));
+    for at in [&pts, &shm] {
+        fs::create_dir(at).map_err(failed(at))?;
+    }
+    let terminals = Some(c"newinstance,ptmxmode=0666,mode=0620");
+    rustix::mount::mount("pts", &pts, "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, terminals)
+        .map_err(|e| failed(&pts)(e.into()))?;
     tmpfs("shm", &shm, c"mode=1777")
 }
 
@@ -203,8 +232,8 @@ pub(super) fn bind(from: &Path, to: &Path) -> Result<(), MountError> {
     rustix::mount::mount_bind_recursive(from, to).map_err(|e| failed(to)(e.into()))
 }
 
-/// Adds flags to everything that is mounted at and below `path`.
-pub(super) fn restrict(path: &Path, restriction: MountFlags) -> Result<(), MountError> {
+/// Adds flags to everything that is mounted at and below `path`, but for some mounts.
+pub(super) fn restrict(path: &Path, restriction: MountFlags, but: &[PathBuf]) -> Result<(), MountError> {
     // mount_setattr(2) would do it at once, from Linux 5.12 on; remounting must keep the flags that another
     // namespace has set.
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(failed(path))?;
@@ -213,7 +242,7 @@ pub(super) fn restrict(path: &Path, restriction: MountFlags) -> Result<(), Mount
         let fields: Vec<&str> = line.split(' ').collect();
         let (Some(point), Some(options)) = (fields.get(4), fields.get(5)) else { continue };
         let point = PathBuf::from(unescape(point));
-        if !point.starts_with(path) {
+        if !point.starts_with(path) || but.contains(&point) {
             continue;
         }
         found = true;
@@ -231,8 +260,10 @@ pub(super) fn restrict(path: &Path, restriction: MountFlags) -> Result<(), Mount
             };
         }
         match rustix::mount::mount_remount(&point, flags, c"") {
+            Ok(()) => {}
             // Neither can the script get to a mount that this user may not reach, or that another one covers.
-            Ok(()) | Err(rustix::io::Errno::ACCESS | rustix::io::Errno::NOENT) => {}
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::NOENT) => {}
+            Err(rustix::io::Errno::INVAL) if point != path => {}
             Err(e) => return Err(failed(&point)(e.into())),
         }
     }

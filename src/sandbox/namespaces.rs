@@ -21,7 +21,7 @@ use crate::kernel;
 #[derive(Debug, thiserror::Error)]
 #[error(
     "scripts of a root layer need user namespaces, and the kernel refuses them: {what}: {source}; {}",
-    remedy()
+    remedy(source)
 )]
 pub struct Refused {
     what: &'static str,
@@ -55,17 +55,22 @@ impl Refused {
 
     /// What to change.
     pub fn remedy(&self) -> String {
-        remedy()
+        remedy(&self.source)
     }
 }
 
-/// The settings of this machine that forbid namespaces, as commands that allow them.
-pub fn remedy() -> String {
+/// The settings of this machine that forbid namespaces, as commands that allow them; `refusal` is the kernel's answer.
+pub fn remedy(refusal: &io::Error) -> String {
     let forbids = |(path, value, _): &&(&str, &str, &str)| {
         fs::read_to_string(path).is_ok_and(|found| found.trim() == *value)
     };
     let settings: Vec<&str> = SETTINGS.iter().filter(forbids).map(|(_, _, remedy)| *remedy).collect();
     match settings.as_slice() {
+        // namespaces(7), "The /proc/sys/user directory"
+        [] if refusal.raw_os_error() == Some(libc::ENOSPC) => {
+            "raise the limits user.max_user_namespaces, user.max_mnt_namespaces and the others of these names with sysctl"
+                .into()
+        }
         [] => "inside a container, allow unshare and mount (podman: --security-opt seccomp=unconfined, \
                --security-opt unmask=ALL; docker: --privileged)"
             .into(),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::mount::MountFlags;
 
-use super::mounts::{MountError, bind, failed, restrict};
+use super::mounts::{MountError, bind, failed};
 
 /// What containers hide of a machine (runc and Docker, "masked paths") though anybody may read it.
 const HIDDEN: [&str; 9] = [
@@ -29,9 +29,10 @@ const HIDDEN: [&str; 9] = [
 const READ_ONLY: MountFlags =
     MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
-/// Makes everything at the top of `proc` read-only but processes, and hides what root of the machine alone may read.
-/// What can only be written (`sysrq-trigger`) is there, so that a program that tries is told why not.
-pub fn protect(proc: &Path) -> Result<(), MountError> {
+/// Makes everything at the top of `proc` read-only but processes, and puts `null` in the place of what root of the machine
+/// alone may read. What can only be written (`sysrq-trigger`) is there, so that a program that tries is told why not.
+/// Files that nobody may write are no exception: their modes can be changed, for the whole machine.
+pub fn protect(proc: &Path, null: &Path) -> Result<(), MountError> {
     for entry in fs::read_dir(proc).map_err(failed(proc))? {
         let entry = entry.map_err(failed(proc))?;
         let (path, name) = (entry.path(), entry.file_name());
@@ -45,10 +46,12 @@ pub fn protect(proc: &Path) -> Result<(), MountError> {
             rustix::mount::mount("empty", &path, "tmpfs", READ_ONLY, Some(c"size=4k,mode=0555"))
                 .map_err(|e| failed(&path)(e.into()))?;
         } else if kind.is_file() && hidden {
-            bind(Path::new("/dev/null"), &path)?;
-        } else if kind.is_dir() || (kind.is_file() && mode & 0o222 != 0) {
+            // A mount of a mount has its flags.
+            bind(null, &path)?;
+        } else if kind.is_dir() || kind.is_file() {
             bind(&path, &path)?;
-            restrict(&path, READ_ONLY)?;
+            rustix::mount::mount_remount(&path, MountFlags::BIND | READ_ONLY, c"")
+                .map_err(|e| failed(&path)(e.into()))?;
         }
     }
     Ok(())

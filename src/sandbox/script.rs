@@ -1,9 +1,12 @@
 //! Running one script to its end, and everything that it has left running.
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +21,15 @@ use crate::kernel::{self, Fork};
 /// Bytes that an argument of a program may have with the 0 at its end: `MAX_ARG_STRLEN` of linux/binfmts.h, for pages
 /// of 4 KiB. Longer scripts are read from a file.
 const LONGEST_ARGUMENT: usize = 32 * 4096;
+
+/// The descriptor that is that file, until the script begins.
+const FILE: RawFd = 3;
+
+/// How many programs the kernel follows from one `#!` to the next (`exec_binprm` of fs/exec.c), and one more.
+const MOST_INTERPRETERS: usize = 6;
+
+/// Bytes of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE` of linux/binfmts.h).
+const LONGEST_LINE: u64 = 256;
 
 /// A script that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -157,9 +169,9 @@ impl Script<'_> {
     fn be_first(&self, ordinary: bool, sandboxed: Sandboxed, mut complaints: File) -> ! {
         let ids = if ordinary { namespaces::ORDINARY } else { namespaces::ROOT };
         let confined = mounts::enter(&self.surroundings)
-            .map_err(|e| match e.is_refusal() {
-                true => format!("{e}; {}", namespaces::remedy()),
-                false => e.to_string(),
+            .map_err(|e| match e.refusal() {
+                Some(refusal) => format!("{e}; {}", namespaces::remedy(refusal)),
+                None => e.to_string(),
             })
             .and_then(|sysctls| namespaces::confine(&sysctls, ids).map_err(|e| e.to_string()));
         let forked = confined.and_then(|()| kernel::fork().map_err(|e| format!("fork: {e}")));
@@ -175,9 +187,13 @@ impl Script<'_> {
     }
 
     /// In the script's process: becomes the shell, or says why not.
-    fn become_it(&self, sandboxed: Sandboxed, mut complaints: File) -> ! {
+    fn become_it(&self, sandboxed: Sandboxed, complaints: File) -> ! {
+        // Out of the way of the number that the script's file gets.
+        let complaints = rustix::io::fcntl_dupfd_cloexec(&complaints, FILE + 1).map(File::from);
         let Err(error) = self.try_to_become_it(sandboxed);
-        let _ = write!(complaints, "cannot run {}: {error}", self.shell.display()); // as above
+        if let Ok(mut complaints) = complaints {
+            let _ = write!(complaints, "cannot run {}: {error}", self.shell.display()); // as above
+        }
         std::process::exit(127)
     }
 
@@ -190,6 +206,7 @@ impl Script<'_> {
         if let Surroundings::Outside { .. } = self.surroundings {
             rustix::process::chdir(mounts::LAYER)?;
         }
+        self.is_not_the_builder()?;
         // A directory that whoever started us has open leads out of any root.
         kernel::keep_standard_streams()?;
         sandboxed.wait_for_tracer()?;
@@ -198,11 +215,34 @@ impl Script<'_> {
         if self.text.len() < LONGEST_ARGUMENT {
             return Err(shell.args(["-e", "-c", self.text, self.name]).exec());
         }
-        // The shell has read the file, or has it open once more, when it closes this descriptor.
-        let file = rustix::fs::memfd_create("script", MemfdFlags::empty())?;
-        let number = file.as_raw_fd();
-        let mut file = File::from(file);
-        write!(file, "exec {number}<&-; {}", self.text)?;
-        Err(shell.args(["-e", "-c", &format!(". /dev/fd/{number}"), self.name]).exec())
+        // The shell has read the file, or has it open once more, when it closes this descriptor. dash takes numbers of
+        // one digit.
+        let mut file = File::from(rustix::fs::memfd_create("script", MemfdFlags::CLOEXEC)?);
+        write!(file, "exec {FILE}<&-; {}", self.text)?;
+        kernel::hand_over(&file, FILE)?;
+        Err(shell.args(["-e", "-c", &format!(". /dev/fd/{FILE}"), self.name]).exec())
+    }
+
+    /// A shell of the image's that is a text (`#!`) could name this process's own program, `/proc/self/exe`: the builder,
+    /// outside of the root.
+    fn is_not_the_builder(&self) -> io::Result<()> {
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let own = identity(std::fs::metadata("/proc/self/exe")?);
+        let mut program = self.shell.to_path_buf();
+        for _ in 0..MOST_INTERPRETERS {
+            let Ok(file) = File::open(&program) else { return Ok(()) }; // exec says why
+            if identity(file.metadata()?) == own {
+                return Err(io::Error::other(format!("{} is the builder's own program", program.display())));
+            }
+            let mut line = Vec::new();
+            file.take(LONGEST_LINE).read_to_end(&mut line)?;
+            let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
+            let words = line.split(|byte| b" \t\n\0".contains(byte));
+            let Some(interpreter) = words.map(OsStr::from_bytes).find(|word| !word.is_empty()) else {
+                return Ok(());
+            };
+            program = interpreter.into();
+        }
+        Ok(())
     }
 }
