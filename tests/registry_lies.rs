@@ -28,7 +28,7 @@ mod support;
 use gantry::digest::Digest;
 use gantry::image::media;
 use gantry::layer::Silent;
-use gantry::registry::{Kind, Platform, RegistryError};
+use gantry::registry::{Kind, Platform, RegistryError, Sink};
 use serde_json::{Value, json};
 use support::Folder;
 use support::server::{Content, Reply, Server, World, app, descriptor, names};
@@ -411,6 +411,11 @@ fn a_full_disk_leaves_nothing() {
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl Sink for Full {
+        fn restart(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use gantry::digest::Digest;
 use gantry::layer::{Progress, Silent};
-use gantry::registry::{Client, Kind, RegistryError};
+use gantry::registry::{Client, Kind, Platform, Reference, RegistryError};
 use support::Folder;
 use support::server::{Asked, Content, Reply, Server, World, app, descriptor, names};
 
@@ -394,4 +395,137 @@ fn mirrors_are_asked_first_and_trusted_never() {
         assert!(std::fs::read(&paths[0]).unwrap() == layer);
         assert_eq!((origin.asked().len(), mirror.asked().len()), (asked_origin, 2));
     }
+}
+
+/// An origin with one layer behind a mirror, and a client that knows of the mirror.
+struct Mirrored {
+    origin: Server,
+    mirror: Server,
+    world: World,
+    digest: Digest,
+    layer: Vec<u8>,
+}
+
+impl Mirrored {
+    /// A mirror that answers for blobs as `mirror` says, and an origin that is honest, or lies.
+    fn new(mirror: impl Fn(&Content, &Asked) -> Reply + Send + Sync + 'static, honest: bool) -> Mirrored {
+        let layer = layer();
+        let (content, digest) = Content::image(&[&layer]);
+        let mut own = content.clone();
+        if !honest {
+            own.tamper_blob(descriptor(&layer).digest, |bytes| bytes[7] ^= 1);
+        }
+        let origin = own.serve();
+        let mirror = Server::start(move |asked| match asked.path.contains("/blobs/") {
+            true => mirror(&content, asked),
+            false => content.answer(asked),
+        });
+        let world =
+            World::new().variable("GANTRY_REGISTRY_MIRRORS", format!("{}={}", origin.host(), mirror.host()));
+        Mirrored { origin, mirror, world, digest, layer }
+    }
+
+    fn reference(&self) -> Reference {
+        app(&self.origin).with_digest(self.digest)
+    }
+
+    /// The layer, by itself and as one of several, with new clients; nothing was waited for.
+    #[track_caller]
+    fn layer_comes_from_the_origin(&self, name: &str) {
+        let mut sink = Vec::new();
+        let wanted = descriptor(&self.layer);
+        self.world.client().blob(&self.reference(), &wanted, &mut sink, &Silent).unwrap();
+        assert!(sink == self.layer, "{name}: other bytes than the layer's");
+        let folder = Folder::new();
+        let paths = self
+            .world
+            .client()
+            .blobs(&self.reference(), std::slice::from_ref(&wanted), folder.path(), &Silent)
+            .unwrap();
+        assert!(std::fs::read(&paths[0]).unwrap() == self.layer, "{name}: other bytes than the layer's");
+        assert_eq!(names(folder.path()), [wanted.digest.hex()]);
+        let blob = format!("/v2/app/blobs/{}", wanted.digest);
+        for server in [&self.origin, &self.mirror] {
+            assert_eq!(server.paths(), [blob.clone(), blob.clone()], "{name}");
+            // Each from its start.
+            assert!(server.asked().iter().all(|asked| asked.from().is_none()), "{name}");
+        }
+        assert_eq!(self.world.slept(), Vec::<f64>::new(), "{name}");
+        let mirror = format!("mirror {}: ", self.mirror.host());
+        assert!(self.world.warnings().iter().all(|warning| warning.starts_with(&mirror)), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_mirror_is_followed_by_the_origin_from_the_start() {
+    let html = "<html><body>Please log in to the network</body></html>";
+    let (mut other, longer) = (layer(), [layer(), vec![0]].concat());
+    other[0] ^= 1;
+    type Bad = Box<dyn Fn(&Content, &Asked) -> Reply + Send + Sync>;
+    let bad: [(&str, Bad); 9] = [
+        ("one byte differs", Box::new(move |_, _| Reply::new(200).body(&other))),
+        ("HTML", Box::new(move |_, _| Reply::new(200).header("Content-Type", "text/html").body(html))),
+        ("HTML without a length", Box::new(move |_, _| Reply::raw(format!("HTTP/1.0 200 OK\r\n\r\n{html}")))),
+        ("stalls at the start", Box::new(|_, _| Reply::raw("HTTP/1.1 200 OK").stall(9))),
+        ("stalls on the way", Box::new(|content, asked| content.answer(asked).stall(700_000))),
+        ("cut", Box::new(|content, asked| content.answer(asked).cut(700_000))),
+        ("longer", Box::new(move |_, _| Reply::new(200).body(&longer))),
+        ("busy", Box::new(|_, _| Reply::new(503).header("Retry-After", "30"))),
+        ("has it not", Box::new(|_, _| Reply::new(404))),
+    ];
+    for (name, mirror) in bad {
+        let mut mirrored = Mirrored::new(mirror, true);
+        if name.starts_with("stalls") {
+            mirrored.world.options.timeouts.idle = Duration::from_millis(1500);
+            mirrored.world.options.timeouts.answer = Duration::from_millis(1500);
+        }
+        mirrored.layer_comes_from_the_origin(name);
+    }
+}
+
+#[test]
+fn configurations_come_from_the_origin_when_the_mirror_lies() {
+    let (content, digest) = Content::image(&[b"layer"]);
+    let origin = content.clone().serve();
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
+    let image = World::new().client().resolve(&app(&origin), &platform, &Silent).unwrap().image;
+    let mut lying = content;
+    lying.tamper_blob(image.config.digest, |bytes| bytes[1] = b' ');
+    let mirror = lying.serve();
+    let world =
+        World::new().variable("GANTRY_REGISTRY_MIRRORS", format!("{}={}", origin.host(), mirror.host()));
+    let reference = app(&origin).with_digest(digest);
+    let config = world.client().config(&reference, &image, &platform, &Silent).unwrap();
+    assert_eq!(Digest::of(&config), image.config.digest);
+    assert_eq!(mirror.asked().len(), 1);
+}
+
+#[test]
+fn the_error_says_what_each_place_did() {
+    let mirrored = Mirrored::new(|_, _| Reply::new(200).body("<html>"), false);
+    let wanted = descriptor(&mirrored.layer);
+    let client = mirrored.world.client();
+    let error = client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &Silent).unwrap_err();
+    assert_eq!(error.kind(), Kind::Content);
+    let (error, path) = (error.to_string(), format!("/v2/app/blobs/{}", wanted.digest));
+    let (origin, mirror) = (mirrored.origin.url(&path), mirrored.mirror.url(&path));
+    let (first, second) = error.split_once("; before that, ").expect("two places");
+    assert!(first.starts_with(&format!("{origin}: its digest is sha256:")), "{error}");
+    let host = mirrored.mirror.host();
+    assert!(second.starts_with(&format!("mirror {host}: {mirror}")), "{error}");
+    // What is remembered of the mirror is said again, although it was not asked again.
+    let again = client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &Silent).unwrap_err();
+    assert_eq!(again.to_string(), error);
+    assert_eq!((mirrored.mirror.asked().len(), mirrored.origin.asked().len()), (1, 2));
+    assert_eq!(mirrored.world.warnings().len(), 1, "{:?}", mirrored.world.warnings());
+}
+
+#[test]
+fn bytes_that_come_again_are_counted_once() {
+    let mirrored = Mirrored::new(|content, asked| content.answer(asked).cut(700_000), true);
+    let progress = Cancelled::default();
+    let wanted = descriptor(&mirrored.layer);
+    let client = mirrored.world.client();
+    client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &progress).unwrap();
+    assert_eq!(progress.bytes.load(Ordering::Relaxed), wanted.size);
 }

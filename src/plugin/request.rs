@@ -108,7 +108,8 @@ impl Request {
             }
             Wanted::Blob { digest, size } => {
                 let path = into()?;
-                let mut file = BufWriter::new(File::create(&path).map_err(|e| Failure::io(&path, e))?);
+                let file = File::create(&path).map_err(|e| Failure::io(&path, e))?;
+                let mut file = BufWriter::new(&file);
                 let descriptor = Descriptor::new("application/octet-stream", digest, size);
                 client()?.blob(&reference, &descriptor, &mut file, progress)?;
                 file.into_inner().map_err(|e| Failure::io(&path, e.into_error()))?;

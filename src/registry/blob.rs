@@ -1,7 +1,8 @@
 //! One blob: as many requests as it takes, none of them trusted; the bytes are spliced only where the server says
 //! exactly which ones it sends.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
 
 use super::RegistryError;
 use super::session::Session;
@@ -15,14 +16,43 @@ use crate::layer::Progress;
 /// A download that got this much further counts as new, with all its tries (containers/image, body_reader.go).
 const PROGRESS: u64 = 1 << 20;
 
+/// Where a blob goes.
+pub trait Sink: Write {
+    /// Forgets what was written: the blob comes from the start again, from another place.
+    fn restart(&mut self) -> io::Result<()>;
+}
+
+impl Sink for Vec<u8> {
+    fn restart(&mut self) -> io::Result<()> {
+        self.clear();
+        Ok(())
+    }
+}
+
+impl Sink for &File {
+    fn restart(&mut self) -> io::Result<()> {
+        self.set_len(0)?;
+        self.rewind()
+    }
+}
+
+impl<S: Sink> Sink for BufWriter<S> {
+    fn restart(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.get_mut().restart()
+    }
+}
+
 /// A blob on its way.
 pub(super) struct Download<'a> {
     descriptor: &'a Descriptor,
-    sink: &'a mut dyn Write,
+    sink: &'a mut dyn Sink,
     progress: &'a dyn Progress,
     hasher: Hasher,
     /// Bytes that are in the sink.
     written: u64,
+    /// Bytes that progress was told of; those that come again are not told again.
+    told: u64,
     /// A transfer encoding that nobody asked for, to be named if the digest is wrong.
     encoding: Option<String>,
 }
@@ -37,26 +67,32 @@ enum Broken {
 impl<'a> Download<'a> {
     pub fn new(
         descriptor: &'a Descriptor,
-        sink: &'a mut dyn Write,
+        sink: &'a mut dyn Sink,
         progress: &'a dyn Progress,
     ) -> Download<'a> {
-        Download { descriptor, sink, progress, hasher: Hasher::new(), written: 0, encoding: None }
+        Download { descriptor, sink, progress, hasher: Hasher::new(), written: 0, told: 0, encoding: None }
     }
 
-    /// Gets what is still missing from here, and checks the whole.
+    /// Gets all of it from one place, and checks it. Nothing of what another place sent is kept: it may be wrong.
     pub fn from(&mut self, session: &Session, stop: &Stop) -> Result<(), RegistryError> {
+        if self.written > 0 {
+            self.sink.restart().map_err(|source| self.refused(source))?;
+            (self.hasher, self.written) = (Hasher::new(), 0);
+        }
+        self.encoding = None;
         let size = self.descriptor.size;
         let (mut failures, mut far) = (0, self.written);
         let mut ranges = true;
         while self.written < size {
             // Always from the registry: a signed URL that it redirected to may have run out.
             let Err(broken) = self.transfer(session, ranges, stop)? else { continue };
-            if self.written - far >= PROGRESS {
+            let gained = self.written - far >= PROGRESS;
+            if gained {
                 (failures, far) = (0, self.written);
             }
             failures += 1;
             match broken {
-                Broken::Off(error) if failures >= session.transport().tries() => return Err(error),
+                Broken::Off(error) if failures >= session.tries() && !gained => return Err(error),
                 Broken::Off(_) => session.transport().pause(failures, None, stop)?,
                 Broken::Range => ranges = false,
             }
@@ -160,11 +196,17 @@ impl<'a> Download<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let target = || format!("writing blob {}", self.descriptor.digest);
-        self.sink.write_all(bytes).map_err(|source| RegistryError::Write { target: target(), source })?;
+        self.sink.write_all(bytes).map_err(|source| self.refused(source))?;
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
-        self.progress.bytes(bytes.len() as u64);
+        if let Some(more) = self.written.checked_sub(self.told) {
+            self.progress.bytes(more);
+            self.told = self.written;
+        }
         Ok(())
+    }
+
+    fn refused(&self, source: io::Error) -> RegistryError {
+        RegistryError::Write { target: format!("writing blob {}", self.descriptor.digest), source }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::blob::Download;
+use super::blob::{Download, Sink};
 use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
 use super::mirror::{Mirror, Place, places};
@@ -63,6 +63,8 @@ pub struct Client {
     credentials: Places,
     pub(super) concurrency: usize,
     sessions: Mutex<HashMap<Place, Arc<Session>>>,
+    /// Mirrors that are down, or lie, and what they did: they are not asked again.
+    bad: Mutex<HashMap<Place, String>>,
 }
 
 /// A manifest or index, as it came.
@@ -114,6 +116,7 @@ impl Client {
             credentials: Places { auth_file, netrc: netrc_file },
             concurrency: concurrency.max(1),
             sessions: Mutex::default(),
+            bad: Mutex::default(),
         })
     }
 
@@ -181,19 +184,31 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Writes a blob of the reference's repository to `sink`, which on success has got the bytes that the
-    /// descriptor names, and else the beginning of something.
+    /// Writes a blob of the reference's repository to `sink`, which on success has the bytes that the descriptor
+    /// names and no others, and else the beginning of something.
     pub fn blob(
         &self,
         reference: &Reference,
         descriptor: &Descriptor,
-        sink: &mut dyn std::io::Write,
+        sink: &mut dyn Sink,
         progress: &dyn Progress,
     ) -> Result<(), RegistryError> {
         watched(&self.transport, progress, |stop| {
-            let mut download = Download::new(descriptor, sink, progress);
-            self.each(&self.places(reference), stop, |session| download.from(session, stop))
+            self.download(&self.places(reference), descriptor, sink, progress, stop)
         })
+    }
+
+    /// Gets a blob from the first place that has it right.
+    pub(super) fn download(
+        &self,
+        places: &[Place],
+        descriptor: &Descriptor,
+        sink: &mut dyn Sink,
+        progress: &dyn Progress,
+        stop: &Stop,
+    ) -> Result<(), RegistryError> {
+        let mut download = Download::new(descriptor, sink, progress);
+        self.each(places, stop, |session| download.from(session, stop))
     }
 
     pub(super) fn credentials_for(
@@ -208,26 +223,42 @@ impl Client {
         places(&self.mirrors, reference)
     }
 
-    /// What `work` makes of the first place that it succeeds with; the error is that of the last.
-    pub(super) fn each<T>(
+    /// What `work` makes of the first place that it succeeds with; the error says what each place did.
+    fn each<T>(
         &self,
         places: &[Place],
         stop: &Stop,
         mut work: impl FnMut(&Session) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut failed = RegistryError::Cancelled;
-        for (at, place) in places.iter().enumerate() {
+        let mut mirrors = Vec::new();
+        for place in places {
+            if let Some(what) = lock(&self.bad).get(place) {
+                mirrors.push(what.clone());
+                continue;
+            }
             match self.session(place, stop).and_then(|session| work(&session)) {
-                Err(error) if !stop.is_stopped() => {
-                    if at + 1 < places.len() {
-                        (self.transport.environment.warn)(&format!("mirror {}: {error}", place.host));
-                    }
-                    failed = error;
+                Err(error) if stop.is_stopped() || error.is_local() => return Err(error),
+                Err(error) if place.is_mirror => mirrors.push(self.failed(place, &error)),
+                Err(origin) if !mirrors.is_empty() => {
+                    return Err(RegistryError::Everywhere { mirrors, origin: Box::new(origin) });
                 }
                 done => return done,
             }
         }
-        Err(failed)
+        Err(RegistryError::Cancelled)
+    }
+
+    /// What a mirror did, in words. The user is warned, and of one that is not asked again once.
+    fn failed(&self, mirror: &Place, error: &RegistryError) -> String {
+        let what = format!("{mirror}: {error}");
+        let first = match error.is_of_the_place() {
+            true => lock(&self.bad).insert(mirror.clone(), what.clone()).is_none(),
+            false => true,
+        };
+        if first {
+            (self.transport.environment.warn)(&what);
+        }
+        what
     }
 
     fn session(&self, place: &Place, stop: &Stop) -> Result<Arc<Session>, RegistryError> {
@@ -235,13 +266,7 @@ impl Client {
             return Ok(session.clone());
         }
         let credentials = self.credentials_for(&place.registry, &place.repository)?;
-        let session = Arc::new(Session::open(
-            self.transport.clone(),
-            &place.host,
-            &place.repository,
-            credentials,
-            stop,
-        )?);
+        let session = Arc::new(Session::open(self.transport.clone(), place, credentials, stop)?);
         // Of two threads that both opened one, the first wins.
         Ok(lock(&self.sessions).entry(place.clone()).or_insert(session).clone())
     }
@@ -258,7 +283,7 @@ fn document(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetch
     let mut failures = 0;
     loop {
         match once(session, expected, stop) {
-            Err(error) if error.is_transient() && failures + 1 < session.transport().tries() => {
+            Err(error) if error.is_transient() && failures + 1 < session.tries() => {
                 failures += 1;
                 session.transport().pause(failures, None, stop)?;
             }

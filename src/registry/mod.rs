@@ -60,6 +60,7 @@ mod transport;
 mod url;
 mod watch;
 
+pub use blob::Sink;
 pub use client::{Client, Fetched, Options, Resolved};
 pub use environment::{Clock, Environment, SystemClock};
 pub use error::{Kind, RegistryError};

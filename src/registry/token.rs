@@ -38,6 +38,8 @@ pub(super) struct Asking<'a> {
     pub registry: &'a Origin,
     pub credentials: Option<&'a Credentials>,
     pub scopes: &'a [String],
+    /// How often something is tried that may work a moment later.
+    pub tries: u32,
     pub stop: &'a Stop,
 }
 
@@ -98,7 +100,7 @@ impl Asking<'_> {
         let authorization = self.credentials.and_then(Credentials::basic);
         let request =
             Request { url: &url, headers: &[], authorization: authorization.as_deref(), form: None };
-        self.read(self.transport.persistent(&request, self.stop)?)
+        self.read(self.transport.persistent(&request, self.tries, self.stop)?)
     }
 
     /// An identity token traded for an access token.
@@ -115,7 +117,7 @@ impl Asking<'_> {
             fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let form = form.join("&");
         let request = Request { url: realm, headers: &[], authorization: None, form: Some(&form) };
-        self.transport.persistent(&request, self.stop)
+        self.transport.persistent(&request, self.tries, self.stop)
     }
 
     fn read(&self, answer: Answer) -> Result<Authorization, RegistryError> {

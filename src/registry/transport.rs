@@ -109,8 +109,8 @@ impl Transport {
         stop.check()
     }
 
-    /// Asks until the answer is none that a moment may change.
-    pub fn persistent(&self, request: &Request, stop: &Stop) -> Result<Answer, RegistryError> {
+    /// Asks until the answer is none that a moment may change, `tries` times at most.
+    pub fn persistent(&self, request: &Request, tries: u32, stop: &Stop) -> Result<Answer, RegistryError> {
         let mut failures = 0;
         loop {
             stop.check()?;
@@ -121,7 +121,7 @@ impl Transport {
                 Err(error) if error.is_transient() => None,
                 _ => return answer,
             };
-            if failures >= self.tries {
+            if failures >= tries {
                 return answer;
             }
             let retry_after = retry_after.map(str::to_string);
