@@ -317,6 +317,53 @@ fn lengths_that_lie() {
 }
 
 #[test]
+fn what_is_complete_and_wrong_is_not_asked_for_again() {
+    let layer = vec![7; 1000];
+    let chunks = |bytes: usize, end: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Reply::raw(format!("{head}{bytes:x}\r\n{}\r\n{end}", "\u{7}".repeat(bytes)))
+    };
+    let range = "bytes 400-999/1000";
+    for (name, first, reply, says, requests) in [
+        ("shorter", None, Reply::new(200).body(&layer[..999]), "found 999 bytes, expected 1000", 1),
+        ("empty", None, Reply::new(200), "found 0 bytes, expected 1000", 1),
+        ("longer", None, Reply::new(200).body(vec![7; 1001]), "found 1001 bytes, expected 1000", 1),
+        (
+            "chunks that end",
+            None,
+            chunks(999, "0\r\n\r\n"),
+            "(sent as text/html, a page for browsers): found 999 bytes, expected 1000",
+            1,
+        ),
+        ("chunks that are cut", None, chunks(999, ""), "", 5),
+        (
+            "closed without a length",
+            None,
+            Reply::raw("HTTP/1.0 200 OK\r\n\r\nabc"),
+            "ended after 3 of 1000",
+            5,
+        ),
+        (
+            "a rest that is shorter",
+            Some(400),
+            Reply::new(206).header("Content-Range", range).body(&layer[..599]),
+            "found 999 bytes, expected 1000",
+            2,
+        ),
+    ] {
+        let whole = layer.clone();
+        let server = unless(Content::default(), move |_, number| match first {
+            Some(at) if number == 1 => Some(Reply::new(200).body(&whole).cut(at)),
+            _ => Some(reply.clone()),
+        });
+        let world = World::new();
+        let error = pull(&world.client(), &server, &layer).unwrap_err().to_string();
+        assert!(error.contains(says), "{name}: {error}");
+        assert_eq!((server.asked().len(), world.slept().len()), (requests, requests - 1), "{name}: {error}");
+    }
+}
+
+#[test]
 fn encoded_blobs_are_judged_by_their_raw_bytes() {
     let layer = vec![7; 1000];
     for (body, right) in [(layer.clone(), true), (vec![8; 1000], false)] {

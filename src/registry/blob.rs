@@ -7,8 +7,9 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use super::RegistryError;
 use super::session::Session;
 use super::transport::Answer;
+use super::url::Url;
 use super::watch::Stop;
-use super::{failure, range};
+use super::{error, failure, range};
 use crate::digest::Hasher;
 use crate::image::Descriptor;
 use crate::layer::Progress;
@@ -53,8 +54,19 @@ pub(super) struct Download<'a> {
     written: u64,
     /// Bytes that progress was told of; those that come again are not told again.
     told: u64,
-    /// A transfer encoding that nobody asked for, to be named if the digest is wrong.
-    encoding: Option<String>,
+    /// What the headers said that explains wrong bytes, for the error: an encoding, a page for browsers.
+    sent: String,
+}
+
+/// How the end of an answer shows.
+#[derive(Clone, Copy, PartialEq)]
+enum Framing {
+    /// By its length, which is right.
+    Length,
+    /// By itself: an answer that ends has been sent whole.
+    Chunks,
+    /// Not at all: the connection was closed, perhaps too early.
+    Close,
 }
 
 /// How a transfer ended that could have gone on.
@@ -70,7 +82,15 @@ impl<'a> Download<'a> {
         sink: &'a mut dyn Sink,
         progress: &'a dyn Progress,
     ) -> Download<'a> {
-        Download { descriptor, sink, progress, hasher: Hasher::new(), written: 0, told: 0, encoding: None }
+        Download {
+            descriptor,
+            sink,
+            progress,
+            hasher: Hasher::new(),
+            written: 0,
+            told: 0,
+            sent: String::new(),
+        }
     }
 
     /// Gets all of it from one place, and checks it. Nothing of what another place sent is kept: it may be wrong.
@@ -79,7 +99,6 @@ impl<'a> Download<'a> {
             self.sink.restart().map_err(|source| self.refused(source))?;
             (self.hasher, self.written) = (Hasher::new(), 0);
         }
-        self.encoding = None;
         let size = self.descriptor.size;
         let (mut failures, mut far) = (0, self.written);
         let mut ranges = true;
@@ -101,16 +120,25 @@ impl<'a> Download<'a> {
         match found == self.descriptor.digest {
             true => Ok(()),
             false => {
-                let encoding =
-                    self.encoding.iter().map(|encoding| format!(" (sent with Content-Encoding {encoding})"));
-                let object = format!("{}{}", self.object(session), encoding.collect::<String>());
+                let object = self.object(&self.url(session));
                 Err(RegistryError::Digest { object, expected: self.descriptor.digest, found })
             }
         }
     }
 
-    fn object(&self, session: &Session) -> String {
-        session.url("blobs", &self.descriptor.digest.to_string()).to_string()
+    fn url(&self, session: &Session) -> Url {
+        session.url("blobs", &self.descriptor.digest.to_string())
+    }
+
+    /// What came from a URL, for an error.
+    fn object(&self, url: &Url) -> String {
+        format!("{url}{}", self.sent)
+    }
+
+    /// The error of an answer that was complete and has another length. `found` is in bytes.
+    fn wrong_length(&self, url: &Url, found: impl ToString) -> RegistryError {
+        let (object, found) = (self.object(url), found.to_string());
+        RegistryError::Size { object, expected: self.descriptor.size, found }
     }
 
     fn transfer(
@@ -119,7 +147,7 @@ impl<'a> Download<'a> {
         ranges: bool,
         stop: &Stop,
     ) -> Result<Result<(), Broken>, RegistryError> {
-        let url = session.url("blobs", &self.descriptor.digest.to_string());
+        let url = self.url(session);
         let size = self.descriptor.size;
         let from = if ranges { self.written } else { 0 };
         let range = format!("bytes={from}-");
@@ -137,14 +165,19 @@ impl<'a> Download<'a> {
             }
             status => return Err(answer.refusal(session.advice(status))),
         };
+        self.sent = explanation(&answer);
         let length = answer.header("content-length").and_then(|length| length.trim().parse::<u64>().ok());
-        if let Some(length) = length.filter(|length| *length > size - start) {
-            let found = start.saturating_add(length).to_string();
-            return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
-        }
-        let encoding = answer.header("content-encoding").filter(|encoding| *encoding != "identity");
-        self.encoding = encoding.map(super::error::sanitised);
-        self.copy(answer, start, stop)
+        // Chunks overrule a length (RFC 9112, 6.3).
+        let framing = match (answer.header("transfer-encoding"), length) {
+            (Some(_), _) => Framing::Chunks,
+            // The same request would get the same answer: a length that is wrong is not a broken line.
+            (None, Some(length)) if length != size - start => {
+                return Err(self.wrong_length(&url, start.saturating_add(length)));
+            }
+            (None, Some(_)) => Framing::Length,
+            (None, None) => Framing::Close,
+        };
+        self.copy(answer, start, framing, stop)
     }
 
     /// Copies an answer whose first byte is the blob's byte `at`.
@@ -152,6 +185,7 @@ impl<'a> Download<'a> {
         &mut self,
         answer: Answer,
         mut at: u64,
+        framing: Framing,
         stop: &Stop,
     ) -> Result<Result<(), Broken>, RegistryError> {
         let url = answer.url.clone();
@@ -171,6 +205,9 @@ impl<'a> Download<'a> {
                 }
             };
             stop.check()?;
+            if count == 0 && at < size && framing == Framing::Chunks {
+                return Err(self.wrong_length(&url, at));
+            }
             if count == 0 && self.written < size {
                 let what = format!("the answer ended after {} of {size} bytes", self.written);
                 let url = url.to_string();
@@ -182,8 +219,7 @@ impl<'a> Download<'a> {
             let known = self.written.saturating_sub(at).min(count as u64);
             at += count as u64;
             if at > size {
-                let found = format!("at least {at}");
-                return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
+                return Err(self.wrong_length(&url, format!("at least {at}")));
             }
             self.write(&buffer[known as usize..count])?;
             if self.progress.cancelled() {
@@ -208,5 +244,16 @@ impl<'a> Download<'a> {
 
     fn refused(&self, source: io::Error) -> RegistryError {
         RegistryError::Write { target: format!("writing blob {}", self.descriptor.digest), source }
+    }
+}
+
+/// What the headers of an answer say that explains wrong bytes.
+fn explanation(answer: &Answer) -> String {
+    let encoding = answer.header("content-encoding").filter(|encoding| *encoding != "identity");
+    let html = answer.header("content-type").filter(|kind| kind.trim().starts_with("text/html"));
+    match (encoding, html) {
+        (Some(encoding), _) => format!(" (sent with Content-Encoding {})", error::sanitised(encoding)),
+        (None, Some(_)) => " (sent as text/html, a page for browsers)".to_string(),
+        (None, None) => String::new(),
     }
 }
