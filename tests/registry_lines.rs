@@ -44,7 +44,7 @@ fn busy_servers_are_asked_again_when_they_say() {
     let soon = soon.format(&time::format_description::well_known::Rfc2822).unwrap().replace("+0000", "GMT");
     for (retry_after, waits) in [
         ("1", 1.0..=1.0),
-        ("99999999", 60.0..=60.0),
+        ("60", 60.0..=60.0),
         (soon.as_str(), 27.0..=30.0),
         ("-1", 1.0..=1.5),
         ("junk", 1.0..=1.5),
@@ -67,6 +67,35 @@ fn busy_servers_are_asked_again_when_they_say() {
         let world = World::new();
         world.client().manifest(&app(&server), &Silent).unwrap();
         assert_eq!(world.slept().len(), 2);
+    }
+}
+
+#[test]
+fn servers_that_ask_for_a_longer_pause_than_the_limit_get_none() {
+    let later = "Fri, 31 Dec 2100 23:59:59 GMT";
+    for (retry_after, limit, says) in [
+        ("999999", None, "limit of 60 s"),
+        ("61", None, "limit of 60 s"),
+        (later, None, "limit of 60 s"),
+        ("99999999999999999999999999", None, "limit of 60 s"),
+        ("3", Some("2.5"), "limit of 2.5 s"),
+    ] {
+        let said = retry_after.to_string();
+        let server = unless(Content::image(&[]).0, move |_, number| {
+            (number == 1).then(|| Reply::new(503).header("Retry-After", &said).body("try later"))
+        });
+        let mut world = World::new();
+        if let Some(limit) = limit {
+            world = world.variable("GANTRY_REGISTRY_RETRY_AFTER_SECONDS", limit);
+        }
+        let error = world.client().manifest(&app(&server), &Silent).unwrap_err();
+        assert_eq!((error.kind(), server.asked().len(), world.slept()), (Kind::Environment, 1, vec![]));
+        let error = error.to_string();
+        let whole = format!(
+            "503: try later; it asks for a pause (Retry-After: {retry_after}) above the {says} \
+             (GANTRY_REGISTRY_RETRY_AFTER_SECONDS)"
+        );
+        assert!(error.ends_with(&whole), "{error}");
     }
 }
 
@@ -198,8 +227,8 @@ fn stalled_downloads_go_on() {
         _ => None,
     });
     let mut world = World::new();
-    world.options.timeouts.idle = Duration::from_millis(150);
-    world.options.timeouts.answer = Duration::from_millis(300);
+    world.options.limits.idle = Duration::from_millis(150);
+    world.options.limits.answer = Duration::from_millis(300);
     assert!(pull(&world.client(), &server, &layer).unwrap() == layer);
     let from: Vec<_> = server.asked().iter().map(Asked::from).collect();
     assert_eq!(from, [None, Some(500_000), Some(500_000)]);
@@ -523,8 +552,8 @@ fn a_bad_mirror_is_followed_by_the_origin_from_the_start() {
     for (name, mirror) in bad {
         let mut mirrored = Mirrored::new(mirror, true);
         if name.starts_with("stalls") {
-            mirrored.world.options.timeouts.idle = Duration::from_millis(1500);
-            mirrored.world.options.timeouts.answer = Duration::from_millis(1500);
+            mirrored.world.options.limits.idle = Duration::from_millis(1500);
+            mirrored.world.options.limits.answer = Duration::from_millis(1500);
         }
         mirrored.layer_comes_from_the_origin(name);
     }

@@ -112,7 +112,7 @@ impl<'a> Download<'a> {
             failures += 1;
             match broken {
                 Broken::Off(error) if failures >= session.tries() && !gained => return Err(error),
-                Broken::Off(_) => session.transport().pause(failures, None, stop)?,
+                Broken::Off(_) => session.transport().pause(failures, stop)?,
                 Broken::Range => ranges = false,
             }
         }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use super::blob::{Download, Sink};
 use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
+use super::limits::Limits;
 use super::mirror::{Mirror, Place, places};
 use super::platform::{Platform, listed};
 use super::session::Session;
-use super::transport::{Timeouts, Transport, lock};
+use super::transport::{Transport, lock};
 use super::watch::{Stop, watched};
 use super::{Environment, Reference, RegistryError};
 use crate::digest::Digest;
@@ -36,8 +37,8 @@ pub struct Options {
     pub netrc_file: Option<PathBuf>,
     /// Blobs at once: 4.
     pub concurrency: usize,
-    /// How long to wait for what.
-    pub timeouts: Timeouts,
+    /// How long to wait for what, where the environment does not say it.
+    pub limits: Limits,
     /// How often something is tried that may work a moment later: 5.
     pub tries: u32,
 }
@@ -50,7 +51,7 @@ impl Default for Options {
             auth_file: None,
             netrc_file: None,
             concurrency: 4,
-            timeouts: Timeouts::default(),
+            limits: Limits::default(),
             tries: 5,
         }
     }
@@ -107,11 +108,11 @@ struct Expected {
 impl Client {
     /// A client in these surroundings.
     pub fn new(environment: &Environment, options: Options) -> Result<Client, RegistryError> {
-        let Options { tls_verify, mut mirrors, auth_file, netrc_file, concurrency, timeouts, tries } =
-            options;
+        let Options { tls_verify, mut mirrors, auth_file, netrc_file, concurrency, limits, tries } = options;
         mirrors.extend(Mirror::of(environment)?);
+        let limits = limits.with(environment)?;
         Ok(Client {
-            transport: Arc::new(Transport::new(environment.clone(), tls_verify, timeouts, tries)),
+            transport: Arc::new(Transport::new(environment.clone(), tls_verify, limits, tries)),
             mirrors,
             credentials: Places { auth_file, netrc: netrc_file },
             concurrency: concurrency.max(1),
@@ -285,7 +286,7 @@ fn document(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetch
         match once(session, expected, stop) {
             Err(error) if error.is_transient() && failures + 1 < session.tries() => {
                 failures += 1;
-                session.transport().pause(failures, None, stop)?;
+                session.transport().pause(failures, stop)?;
             }
             done => return done,
         }

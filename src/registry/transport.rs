@@ -9,6 +9,7 @@ use ureq::http::{HeaderMap, Request as HttpRequest};
 use ureq::{Agent, Body};
 
 use super::error::sanitised;
+use super::limits::{self, Limits, in_seconds};
 use super::url::{Origin, Url};
 use super::watch::Stop;
 use super::{Environment, RegistryError, failure, proxy, retry, tls};
@@ -22,29 +23,11 @@ const LARGEST_HEADER: usize = 64 << 10;
 /// Different warnings of servers that are shown.
 const MOST_WARNINGS: usize = 20;
 
-/// How long to wait for what. There is no limit for a whole download.
-#[derive(Debug, Clone)]
-pub struct Timeouts {
-    /// Until a connection is there, with name resolution, proxy and TLS: 30 s.
-    pub connect: Duration,
-    /// Until an answer's header is there: 60 s.
-    pub answer: Duration,
-    /// Between two pieces of a body: 60 s.
-    pub idle: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Timeouts {
-        let seconds = Duration::from_secs;
-        Timeouts { connect: seconds(30), answer: seconds(60), idle: seconds(60) }
-    }
-}
-
 pub(super) struct Transport {
     pub environment: Environment,
     /// Whether certificates are checked.
     pub verify: bool,
-    timeouts: Timeouts,
+    pub limits: Limits,
     /// How often something is tried that may work a moment later.
     tries: u32,
     /// One for each host: roots, certificate and proxy are the host's.
@@ -69,6 +52,8 @@ pub(super) struct Answer {
     body: Body,
     /// Not to be repeated in messages.
     secret: Option<String>,
+    /// What the error of it says, too.
+    note: String,
 }
 
 /// Why there is no answer.
@@ -85,9 +70,9 @@ impl From<RegistryError> for Failure {
 }
 
 impl Transport {
-    pub fn new(environment: Environment, verify: bool, timeouts: Timeouts, tries: u32) -> Transport {
+    pub fn new(environment: Environment, verify: bool, limits: Limits, tries: u32) -> Transport {
         let tries = tries.max(1);
-        Transport { environment, verify, timeouts, tries, agents: Mutex::default(), warned: Mutex::default() }
+        Transport { environment, verify, limits, tries, agents: Mutex::default(), warned: Mutex::default() }
     }
 
     pub fn tries(&self) -> u32 {
@@ -102,10 +87,12 @@ impl Transport {
     }
 
     /// Waits before another try.
-    pub fn pause(&self, failures: u32, retry_after: Option<&str>, stop: &Stop) -> Result<(), RegistryError> {
-        let clock = &self.environment.clock;
-        let wait = retry::wait(failures, retry_after, clock.now(), chance());
-        clock.sleep(wait, &|| stop.is_stopped());
+    pub fn pause(&self, failures: u32, stop: &Stop) -> Result<(), RegistryError> {
+        self.sleep(retry::wait(failures, chance()).min(self.limits.pause), stop)
+    }
+
+    fn sleep(&self, time: Duration, stop: &Stop) -> Result<(), RegistryError> {
+        self.environment.clock.sleep(time, &|| stop.is_stopped());
         stop.check()
     }
 
@@ -114,20 +101,35 @@ impl Transport {
         let mut failures = 0;
         loop {
             stop.check()?;
-            let answer = self.follow(request, stop);
+            let mut answer = self.follow(request, stop);
             failures += 1;
-            let retry_after = match &answer {
-                Ok(answer) if retry::is_transient(answer.status) => answer.header("retry-after"),
+            let asked = match &mut answer {
+                Ok(answer) if retry::is_transient(answer.status) => self.asked_pause(answer),
                 Err(error) if error.is_transient() => None,
                 _ => return answer,
             };
-            if failures >= tries {
+            if failures >= tries || asked.is_some_and(|asked| asked > self.limits.pause) {
                 return answer;
             }
-            let retry_after = retry_after.map(str::to_string);
             drop(answer);
-            self.pause(failures, retry_after.as_deref(), stop)?;
+            match asked {
+                Some(asked) => self.sleep(asked, stop)?,
+                None => self.pause(failures, stop)?,
+            }
         }
+    }
+
+    /// The pause that a server asks for. One that is too long is noted for the error.
+    fn asked_pause(&self, answer: &mut Answer) -> Option<Duration> {
+        let text = answer.header("retry-after")?;
+        let asked = retry::after(text, self.environment.clock.now())?;
+        if asked > self.limits.pause {
+            let (text, limit) = (sanitised(text), in_seconds(self.limits.pause));
+            let name = limits::PAUSE;
+            answer.note =
+                format!("; it asks for a pause (Retry-After: {text}) above the limit of {limit} ({name})");
+        }
+        Some(asked)
     }
 
     /// Asks, and goes where redirects lead. The authorization goes nowhere but to the origin that was asked first,
@@ -202,8 +204,8 @@ impl Transport {
         })?;
         let (parts, body) = answer.into_parts();
         let secret = request.authorization.map(str::to_string);
-        let answer =
-            Answer { url: url.clone(), status: parts.status.as_u16(), headers: parts.headers, body, secret };
+        let (url, status, headers) = (url.clone(), parts.status.as_u16(), parts.headers);
+        let answer = Answer { url, status, headers, body, secret, note: String::new() };
         self.show_warnings(&answer);
         Ok(answer)
     }
@@ -221,11 +223,11 @@ impl Transport {
             .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .max_response_header_size(LARGEST_HEADER)
-            .timeout_resolve(Some(self.timeouts.connect))
-            .timeout_connect(Some(self.timeouts.connect))
-            .timeout_recv_response(Some(self.timeouts.answer))
-            .timeout_per_read(Some(self.timeouts.idle))
-            .timeout_per_write(Some(self.timeouts.idle))
+            .timeout_resolve(Some(self.limits.connect))
+            .timeout_connect(Some(self.limits.connect))
+            .timeout_recv_response(Some(self.limits.answer))
+            .timeout_per_read(Some(self.limits.idle))
+            .timeout_per_write(Some(self.limits.idle))
             .build();
         let agent = Agent::new_with_config(config);
         agents.insert(origin.clone(), agent.clone());
@@ -281,7 +283,7 @@ impl Answer {
     /// The answer as the error that it is, with the server's words (distribution-spec, "Error Codes").
     pub fn refusal(self, advice: &'static str) -> RegistryError {
         const LARGEST: u64 = 1 << 20;
-        let (url, status, secret) = (self.url.to_string(), self.status, self.secret);
+        let (url, status, secret, note) = (self.url.to_string(), self.status, self.secret, self.note);
         let mut bytes = Vec::new();
         // Whatever comes of it is good enough.
         let _: io::Result<_> = self.body.into_reader().take(LARGEST).read_to_end(&mut bytes);
@@ -290,7 +292,7 @@ impl Answer {
             said = said.replace(secret, "…");
         }
         let said = if said.is_empty() { said } else { format!(": {said}") };
-        RegistryError::Status { url, status, said, advice }
+        RegistryError::Status { url, status, said: said + &note, advice }
     }
 }
 
