@@ -234,6 +234,55 @@ fn stalled_downloads_go_on() {
     assert_eq!(from, [None, Some(500_000), Some(500_000)]);
 }
 
+#[test]
+fn slow_documents_end_at_their_limit() {
+    let (content, _) = Content::image(&[]);
+    let honest = content.clone().serve();
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
+    let image = World::new().client().resolve(&app(&honest), &platform, &Silent).unwrap().image;
+    let config = image.config.digest.to_string();
+    let limited = |tokens: Option<&Server>, slow: Reply, of: &str| {
+        let (content, of) = (content.clone(), of.to_string());
+        let challenge = tokens.map(|tokens| format!("Bearer realm=\"{}\"", tokens.url("/token")));
+        let server = Server::start(move |asked| match &challenge {
+            Some(challenge) => Reply::unauthorized(challenge),
+            None if asked.path.contains(&of) => slow.clone(),
+            None => content.answer(asked),
+        });
+        let world = World::new().variable("GANTRY_REGISTRY_DOCUMENT_SECONDS", "0.5");
+        let client = world.client();
+        let found = client
+            .manifest(&app(&server), &Silent)
+            .and_then(|_| client.config(&app(&server), &image, &platform, &Silent));
+        (found.unwrap_err(), server)
+    };
+    // Ten seconds long, and more.
+    let slow = || Reply::new(200).body(vec![b' '; 500]).trickle();
+    let head = || Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(500))).trickle();
+    let tokens = Server::start(move |_| slow());
+    let sized = Reply::new(200).body(vec![b' '; image.config.size as usize]).trickle();
+    for (tokens, reply, of, path) in [
+        (None, slow(), "/manifests/", "/v2/app/manifests/latest"),
+        (None, head(), "/manifests/", "/v2/app/manifests/latest"),
+        (None, sized, "/blobs/", &format!("/v2/app/blobs/{config}")),
+        (Some(&tokens), Reply::new(200), "", "/token"),
+    ] {
+        let (error, server) = limited(tokens, reply, of);
+        let asked = tokens.unwrap_or(&server);
+        let says =
+            "it was not there within 0.5 s, the limit for a document (GANTRY_REGISTRY_DOCUMENT_SECONDS)";
+        assert!(error.to_string().starts_with(&asked.url(path)), "{error}");
+        assert!(error.to_string().ends_with(says), "{error}");
+        assert_eq!(error.kind(), Kind::Environment);
+        // The limit is for all tries.
+        assert_eq!(asked.asked().iter().filter(|asked| asked.path.starts_with(path)).count(), 1, "{error}");
+    }
+    // Of an error it is the status that matters, and not the end of its text.
+    let (error, _) = limited(None, Reply::new(404).body("x".repeat(500)).trickle(), "/manifests/");
+    let error = error.to_string();
+    assert!(error.contains("404: x") && !error.contains(&"x".repeat(100)), "{error}");
+}
+
 /// Progress that is cancelled when so many bytes are there, or when told.
 #[derive(Default)]
 struct Cancelled {

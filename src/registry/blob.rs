@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 
 use super::RegistryError;
+use super::limits::Deadline;
 use super::session::Session;
 use super::transport::Answer;
 use super::url::Url;
@@ -54,6 +55,7 @@ pub(super) struct Download<'a> {
     written: u64,
     /// Bytes that progress was told of; those that come again are not told again.
     told: u64,
+    deadline: Option<Deadline>,
     /// What the headers said that explains wrong bytes, for the error: an encoding, a page for browsers.
     sent: String,
 }
@@ -89,8 +91,15 @@ impl<'a> Download<'a> {
             hasher: Hasher::new(),
             written: 0,
             told: 0,
+            deadline: None,
             sent: String::new(),
         }
+    }
+
+    /// The same for a document, which has to be there in time.
+    pub fn document_from(&mut self, session: &Session, stop: &Stop) -> Result<(), RegistryError> {
+        self.deadline = Some(session.transport().deadline());
+        self.from(session, stop)
     }
 
     /// Gets all of it from one place, and checks it. Nothing of what another place sent is kept: it may be wrong.
@@ -153,7 +162,7 @@ impl<'a> Download<'a> {
         let range = format!("bytes={from}-");
         let headers: &[_] = if from > 0 { &[("range", range.as_str())] } else { &[] };
         // What is still an error then has been tried often enough.
-        let answer = session.get(&url, headers, stop)?;
+        let answer = session.get(&url, headers, self.deadline, stop)?;
         let start = match answer.status {
             // The server sends all again: the beginning is there already.
             200 => 0,
@@ -193,7 +202,14 @@ impl<'a> Download<'a> {
         let mut body = answer.reader();
         let mut buffer = vec![0; 128 << 10];
         loop {
-            let count = match body.read(&mut buffer) {
+            let read = body.read(&mut buffer);
+            if let Some(deadline) = self.deadline.filter(Deadline::is_over)
+                && self.written < size
+            {
+                stop.check()?;
+                return Err(deadline.error(&url));
+            }
+            let count = match read {
                 Ok(count) => count,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 // All is there: how it ends does not matter.

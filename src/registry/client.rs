@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::blob::{Download, Sink};
 use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
-use super::limits::Limits;
+use super::limits::{Deadline, Limits};
 use super::mirror::{Mirror, Place, places};
 use super::platform::{Platform, listed};
 use super::session::Session;
@@ -168,7 +168,10 @@ impl Client {
             return Err(RegistryError::document(&object, what));
         }
         let mut bytes = Vec::new();
-        self.blob(reference, &image.config, &mut bytes, progress)?;
+        watched(&self.transport, progress, |stop| {
+            let mut download = Download::new(&image.config, &mut bytes, progress);
+            self.each(&self.places(reference), stop, |session| download.document_from(session, stop))
+        })?;
         check_config(&bytes, image.layers.len(), &object)?;
         let text = |name: &str| {
             let config: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
@@ -281,23 +284,34 @@ impl Expected {
 
 /// A manifest or index, tried again when its transfer breaks.
 fn document(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetched, RegistryError> {
+    let transport = session.transport();
+    let deadline = transport.deadline();
     let mut failures = 0;
     loop {
-        match once(session, expected, stop) {
-            Err(error) if error.is_transient() && failures + 1 < session.tries() => {
+        match once(session, expected, deadline, stop) {
+            Err(error)
+                if error.is_transient()
+                    && failures + 1 < session.tries()
+                    && deadline.left() > transport.wait(failures + 1) =>
+            {
                 failures += 1;
-                session.transport().pause(failures, stop)?;
+                transport.pause(failures, stop)?;
             }
             done => return done,
         }
     }
 }
 
-fn once(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetched, RegistryError> {
+fn once(
+    session: &Session,
+    expected: &Expected,
+    deadline: Deadline,
+    stop: &Stop,
+) -> Result<Fetched, RegistryError> {
     let url = session.url("manifests", &expected.name);
     let object = url.to_string();
     let accept = [media::MANIFEST, media::INDEX, docker::MANIFEST, docker::LIST].join(", ");
-    let answer = session.get(&url, &[("accept", &accept)], stop)?;
+    let answer = session.get(&url, &[("accept", &accept)], Some(deadline), stop)?;
     if answer.status != 200 {
         let advice = session.advice(answer.status);
         return Err(answer.refusal(advice));

@@ -1,13 +1,17 @@
 //! How long a server may take: defaults, and the variables of the environment that change them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::url::Url;
 use super::{Environment, RegistryError};
+
+/// For a document.
+pub(super) const DOCUMENT: &str = "GANTRY_REGISTRY_DOCUMENT_SECONDS";
 
 /// The longest pause that a server may ask for.
 pub(super) const PAUSE: &str = "GANTRY_REGISTRY_RETRY_AFTER_SECONDS";
 
-/// How long to wait for what. There is no limit for a whole download.
+/// How long to wait for what.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Until a connection is there, with name resolution, proxy and TLS: 30 s.
@@ -16,6 +20,9 @@ pub struct Limits {
     pub answer: Duration,
     /// Between two pieces of a body: 60 s.
     pub idle: Duration,
+    /// For a whole document, with all tries at one place: a manifest, an index, a configuration, the answer of a
+    /// token server, the text of an error: 120 s.
+    pub document: Duration,
     /// The longest pause before the next try, and the longest that a server may ask for with `Retry-After`: 60 s
     /// (as containers/image).
     pub pause: Duration,
@@ -24,14 +31,55 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         let seconds = Duration::from_secs;
-        Limits { connect: seconds(30), answer: seconds(60), idle: seconds(60), pause: seconds(60) }
+        Limits {
+            connect: seconds(30),
+            answer: seconds(60),
+            idle: seconds(60),
+            document: seconds(120),
+            pause: seconds(60),
+        }
     }
 }
 
 impl Limits {
     /// These, but for what the environment says.
     pub(super) fn with(self, environment: &Environment) -> Result<Limits, RegistryError> {
-        Ok(Limits { pause: seconds(environment, PAUSE)?.unwrap_or(self.pause), ..self })
+        Ok(Limits {
+            document: seconds(environment, DOCUMENT)?.unwrap_or(self.document),
+            pause: seconds(environment, PAUSE)?.unwrap_or(self.pause),
+            ..self
+        })
+    }
+}
+
+/// When a document has to be there.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    /// None: never, if the limit is longer than time.
+    end: Option<Instant>,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// From now on.
+    pub fn new(limit: Duration) -> Deadline {
+        Deadline { end: Instant::now().checked_add(limit), limit }
+    }
+
+    /// The time that is left.
+    pub fn left(&self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// The error of a document that is not there in time.
+    pub fn error(&self, url: &Url) -> RegistryError {
+        let limit = in_seconds(self.limit);
+        let what = format!("it was not there within {limit}, the limit for a document ({DOCUMENT})");
+        RegistryError::Network { url: url.to_string(), what, transient: false }
     }
 }
 
@@ -60,6 +108,8 @@ mod tests {
     #[test]
     fn the_environment_overrules() {
         let with = |text: &str| Limits::default().with(&environment(&[(PAUSE, text)]));
+        let documents = Limits::default().with(&environment(&[(DOCUMENT, "7")])).unwrap();
+        assert_eq!((documents.document, documents.pause), (Duration::from_secs(7), Limits::default().pause));
         assert_eq!(with("").unwrap().pause, Limits::default().pause);
         assert_eq!(with("90").unwrap().pause, Duration::from_secs(90));
         assert_eq!(with("0.5").unwrap().pause, Duration::from_millis(500));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::RegistryError;
 use super::challenge::Challenge;
 use super::credentials::Credentials;
+use super::limits::Deadline;
 use super::mirror::Place;
 use super::token::{Asking, Authorization};
 use super::transport::{Answer, Request, Transport, lock};
@@ -63,6 +64,7 @@ impl Session {
         &self,
         url: &Url,
         headers: &[(&'static str, &str)],
+        deadline: Option<Deadline>,
         stop: &Stop,
     ) -> Result<Answer, RegistryError> {
         let mut refreshed = false;
@@ -70,7 +72,7 @@ impl Session {
         loop {
             let header = self.authorization(stop)?;
             let authorization = header.as_deref();
-            let request = Request { url, headers, authorization, form: None };
+            let request = Request { url, headers, authorization, form: None, deadline };
             let answer = self.transport.persistent(&request, self.tries, stop)?;
             // Whoever else says 401, after a redirect, gets nothing.
             if !matches!(answer.status, 401 | 403) || answer.url.origin != self.origin {
@@ -163,12 +165,13 @@ fn ping(
         (false, true) => &[true],
         (false, false) => &[true, false],
     };
+    let deadline = Some(transport.deadline());
     let mut failed: Option<RegistryError> = None;
     for (at, tls) in schemes.iter().enumerate() {
         let last = at + 1 == schemes.len();
         let origin = origin(*tls)?;
         let url = Url::new(&origin, "/v2/".to_string());
-        let request = Request { url: &url, headers: &[], authorization: None, form: None };
+        let request = Request { url: &url, headers: &[], authorization: None, form: None, deadline };
         // A redirect of the ping is an answer like any other: somebody is there.
         match transport.exchange(&request, stop) {
             // What servers with TLS say to those without it.
@@ -184,7 +187,7 @@ fn ping(
         _ => {
             let origin = origin(schemes[0])?;
             let url = Url::new(&origin, "/v2/".to_string());
-            let request = Request { url: &url, headers: &[], authorization: None, form: None };
+            let request = Request { url: &url, headers: &[], authorization: None, form: None, deadline };
             let answer = transport.persistent(&request, tries, stop)?;
             Ok((origin, Challenge::parse(answer.headers("www-authenticate"))))
         }

@@ -98,8 +98,13 @@ impl Asking<'_> {
         let account = self.credentials.and_then(Credentials::user).map(|user| ("account", user));
         let url = realm.with_query(service.into_iter().chain(scopes).chain(account));
         let authorization = self.credentials.and_then(Credentials::basic);
-        let request =
-            Request { url: &url, headers: &[], authorization: authorization.as_deref(), form: None };
+        let request = Request {
+            url: &url,
+            headers: &[],
+            authorization: authorization.as_deref(),
+            form: None,
+            deadline: Some(self.transport.deadline()),
+        };
         self.read(self.transport.persistent(&request, self.tries, self.stop)?)
     }
 
@@ -116,7 +121,8 @@ impl Asking<'_> {
         let form: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let form = form.join("&");
-        let request = Request { url: realm, headers: &[], authorization: None, form: Some(&form) };
+        let (form, deadline) = (Some(&form[..]), Some(self.transport.deadline()));
+        let request = Request { url: realm, headers: &[], authorization: None, form, deadline };
         self.transport.persistent(&request, self.tries, self.stop)
     }
 

@@ -9,7 +9,7 @@ use ureq::http::{HeaderMap, Request as HttpRequest};
 use ureq::{Agent, Body};
 
 use super::error::sanitised;
-use super::limits::{self, Limits, in_seconds};
+use super::limits::{self, Deadline, Limits, in_seconds};
 use super::url::{Origin, Url};
 use super::watch::Stop;
 use super::{Environment, RegistryError, failure, proxy, retry, tls};
@@ -42,6 +42,8 @@ pub(super) struct Request<'a> {
     pub authorization: Option<&'a str>,
     /// A form to post.
     pub form: Option<&'a str>,
+    /// When the whole answer has to be there; a blob has none.
+    pub deadline: Option<Deadline>,
 }
 
 pub(super) struct Answer {
@@ -50,6 +52,9 @@ pub(super) struct Answer {
     pub status: u16,
     headers: HeaderMap,
     body: Body,
+    deadline: Option<Deadline>,
+    /// For the text of an error.
+    document: Duration,
     /// Not to be repeated in messages.
     secret: Option<String>,
     /// What the error of it says, too.
@@ -88,7 +93,17 @@ impl Transport {
 
     /// Waits before another try.
     pub fn pause(&self, failures: u32, stop: &Stop) -> Result<(), RegistryError> {
-        self.sleep(retry::wait(failures, chance()).min(self.limits.pause), stop)
+        self.sleep(self.wait(failures), stop)
+    }
+
+    /// How long to wait after so many failures, if the server does not say it.
+    pub fn wait(&self, failures: u32) -> Duration {
+        retry::wait(failures, chance()).min(self.limits.pause)
+    }
+
+    /// When a document that is asked for now has to be there.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::new(self.limits.document)
     }
 
     fn sleep(&self, time: Duration, stop: &Stop) -> Result<(), RegistryError> {
@@ -108,14 +123,13 @@ impl Transport {
                 Err(error) if error.is_transient() => None,
                 _ => return answer,
             };
-            if failures >= tries || asked.is_some_and(|asked| asked > self.limits.pause) {
+            let wait = asked.unwrap_or_else(|| self.wait(failures));
+            let left = request.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+            if failures >= tries || wait > self.limits.pause.min(left) {
                 return answer;
             }
             drop(answer);
-            match asked {
-                Some(asked) => self.sleep(asked, stop)?,
-                None => self.pause(failures, stop)?,
-            }
+            self.sleep(wait, stop)?;
         }
     }
 
@@ -178,6 +192,9 @@ impl Transport {
     pub fn exchange(&self, request: &Request, stop: &Stop) -> Result<Answer, Failure> {
         stop.check()?;
         let url = request.url;
+        if let Some(deadline) = request.deadline.filter(Deadline::is_over) {
+            return Err(deadline.error(url).into());
+        }
         let agent = self.agent(&url.origin)?;
         let mut http = HttpRequest::builder().uri(url.secret());
         for (name, value) in
@@ -190,22 +207,30 @@ impl Transport {
             what: format!("the request cannot be made: {e}"),
             transient: false,
         };
+        let time = request.deadline.map(|deadline| deadline.left());
         let answer = match request.form {
             Some(form) => {
                 let type_ = ("content-type", "application/x-www-form-urlencoded");
                 let http = http.method("POST").header(type_.0, type_.1).body(form.as_bytes().to_vec());
-                agent.run(http.map_err(|e| broken(&e))?)
+                let http = http.map_err(|e| broken(&e))?;
+                agent.run(agent.configure_request(http).timeout_global(time).build())
             }
-            None => agent.run(http.body(()).map_err(|e| broken(&e))?),
+            None => {
+                let http = http.body(()).map_err(|e| broken(&e))?;
+                agent.run(agent.configure_request(http).timeout_global(time).build())
+            }
         };
-        let answer = answer.map_err(|error| match stop.check() {
-            Err(stopped) => stopped.into(),
-            Ok(()) => failure::of(url, error),
+        let answer = answer.map_err(|error| match (stop.check(), request.deadline) {
+            (Err(stopped), _) => stopped.into(),
+            (Ok(()), Some(deadline)) if deadline.is_over() => deadline.error(url).into(),
+            (Ok(()), _) => failure::of(url, error),
         })?;
         let (parts, body) = answer.into_parts();
         let secret = request.authorization.map(str::to_string);
         let (url, status, headers) = (url.clone(), parts.status.as_u16(), parts.headers);
-        let answer = Answer { url, status, headers, body, secret, note: String::new() };
+        let (deadline, document) = (request.deadline, self.limits.document);
+        let note = String::new();
+        let answer = Answer { url, status, headers, body, deadline, document, secret, note };
         self.show_warnings(&answer);
         Ok(answer)
     }
@@ -266,11 +291,21 @@ impl Answer {
 
     /// The body, which is `what` and may have `limit` bytes.
     pub fn bytes(self, what: &str, limit: u64, stop: &Stop) -> Result<Vec<u8>, RegistryError> {
-        let url = self.url.clone();
-        let mut bytes = Vec::new();
-        let read = self.body.into_reader().take(limit + 1).read_to_end(&mut bytes);
-        stop.check()?;
-        read.map_err(|e| failure::of_body(&url, e))?;
+        let url = self.url;
+        let mut body = self.body.into_reader().take(limit + 1);
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        loop {
+            let read = body.read(&mut buffer);
+            stop.check()?;
+            // The library's own limit is for the silence; a server that drips is never silent.
+            match (read, self.deadline) {
+                (Ok(0), _) => break,
+                (_, Some(deadline)) if deadline.is_over() => return Err(deadline.error(&url)),
+                (Ok(count), _) => bytes.extend_from_slice(&buffer[..count]),
+                (Err(e), _) if e.kind() == io::ErrorKind::Interrupted => {}
+                (Err(e), _) => return Err(failure::of_body(&url, e)),
+            }
+        }
         match bytes.len() as u64 > limit {
             true => Err(RegistryError::document(
                 &url.to_string(),
@@ -285,8 +320,15 @@ impl Answer {
         const LARGEST: u64 = 1 << 20;
         let (url, status, secret, note) = (self.url.to_string(), self.status, self.secret, self.note);
         let mut bytes = Vec::new();
+        let deadline = self.deadline.unwrap_or_else(|| Deadline::new(self.document));
+        let mut body = self.body.into_reader().take(LARGEST);
+        let mut buffer = [0; 4096];
         // Whatever comes of it is good enough.
-        let _: io::Result<_> = self.body.into_reader().take(LARGEST).read_to_end(&mut bytes);
+        while !deadline.is_over()
+            && let Ok(count @ 1..) = body.read(&mut buffer)
+        {
+            bytes.extend_from_slice(&buffer[..count]);
+        }
         let mut said = failure::words(&bytes);
         if let Some((_, secret)) = secret.as_deref().and_then(|header| header.split_once(' ')) {
             said = said.replace(secret, "…");
