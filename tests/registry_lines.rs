@@ -283,6 +283,49 @@ fn slow_documents_end_at_their_limit() {
     assert!(error.contains("404: x") && !error.contains(&"x".repeat(100)), "{error}");
 }
 
+#[test]
+fn slow_blobs_end_at_their_rate() {
+    let layer = vec![7; 5000];
+    let (content, _) = Content::image(&[&layer]);
+    let server = unless(Content::default(), move |asked, _| Some(content.answer(asked).trickle()));
+    // 50 bytes a second come; a new connection may be faster, so it is tried again.
+    let mut world = World::new()
+        .variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 1000)
+        .variable("GANTRY_REGISTRY_IDLE_SECONDS", 1);
+    world.options.tries = 2;
+    let error = pull(&world.client(), &server, &layer).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    let error = error.to_string();
+    let says = " bytes in 1 s; the limit is 1000 bytes a second (GANTRY_REGISTRY_BYTES_PER_SECOND) over 1 s \
+                (GANTRY_REGISTRY_IDLE_SECONDS)";
+    assert!(error.starts_with(&server.url("/v2/app/blobs/")) && error.ends_with(says), "{error}");
+    assert_eq!((server.asked().len(), world.slept().len()), (2, 1));
+    // A mirror is asked once, and the origin sends all of it.
+    let mirrored = Mirrored::new(|content, asked| content.answer(asked).trickle(), true);
+    let world = mirrored
+        .world
+        .variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 1000)
+        .variable("GANTRY_REGISTRY_IDLE_SECONDS", 1);
+    let reference = app(&mirrored.origin).with_digest(mirrored.digest);
+    let mut sink = Vec::new();
+    world.client().blob(&reference, &descriptor(&mirrored.layer), &mut sink, &Silent).unwrap();
+    assert!(sink == mirrored.layer);
+    assert!(world.warnings()[0].ends_with(says), "{:?}", world.warnings());
+    // The header has a limit of its own.
+    let head = Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(500))).trickle();
+    let server = unless(Content::default(), move |_, _| Some(head.clone()));
+    let mut world = World::new();
+    (world.options.tries, world.options.limits.answer) = (1, Duration::from_secs(1));
+    let error = pull(&world.client(), &server, &layer).unwrap_err().to_string();
+    assert!(error.contains("no answer in time"), "{error}");
+    // Slow enough for one limit, and fast enough for another.
+    let short = layer[..100].to_vec();
+    let (content, _) = Content::image(&[&short]);
+    let server = unless(Content::default(), move |asked, _| Some(content.answer(asked).trickle()));
+    let world = World::new().variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 2);
+    assert_eq!(pull(&world.client(), &server, &short).unwrap(), short);
+}
+
 /// Progress that is cancelled when so many bytes are there, or when told.
 #[derive(Default)]
 struct Cancelled {

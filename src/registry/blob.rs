@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
+use std::time::Instant;
 
 use super::RegistryError;
-use super::limits::Deadline;
+use super::limits::{Deadline, Pace};
 use super::session::Session;
 use super::transport::Answer;
 use super::url::Url;
@@ -186,7 +187,8 @@ impl<'a> Download<'a> {
             (None, Some(_)) => Framing::Length,
             (None, None) => Framing::Close,
         };
-        self.copy(answer, start, framing, stop)
+        let pace = Pace::new(&session.transport().limits);
+        self.copy(answer, start, framing, pace, stop)
     }
 
     /// Copies an answer whose first byte is the blob's byte `at`.
@@ -195,6 +197,7 @@ impl<'a> Download<'a> {
         answer: Answer,
         mut at: u64,
         framing: Framing,
+        mut pace: Pace,
         stop: &Stop,
     ) -> Result<Result<(), Broken>, RegistryError> {
         let url = answer.url.clone();
@@ -202,7 +205,9 @@ impl<'a> Download<'a> {
         let mut body = answer.reader();
         let mut buffer = vec![0; 128 << 10];
         loop {
+            let start = Instant::now();
             let read = body.read(&mut buffer);
+            let waited = start.elapsed();
             if let Some(deadline) = self.deadline.filter(Deadline::is_over)
                 && self.written < size
             {
@@ -221,6 +226,12 @@ impl<'a> Download<'a> {
                 }
             };
             stop.check()?;
+            if let Err(what) = pace.add(count, waited)
+                && at.saturating_add(count as u64) < size
+            {
+                let url = url.to_string();
+                return Ok(Err(Broken::Off(RegistryError::Network { url, what, transient: true })));
+            }
             if count == 0 && at < size && framing == Framing::Chunks {
                 return Err(self.wrong_length(&url, at));
             }
