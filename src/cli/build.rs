@@ -207,7 +207,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let pull = Pull {
                 client: &client,
                 reference: &reference.with_digest(spec.image_digest),
-                platform: &spec.platform.into(),
+                platform: &spec.platform,
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);

@@ -9,12 +9,12 @@ use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
 use super::limits::{Deadline, Limits};
 use super::mirror::{Mirror, Place, places};
-use super::platform::{Platform, listed};
 use super::session::Session;
 use super::transport::{Transport, lock};
 use super::watch::{Stop, watched};
-use super::{Environment, Reference, RegistryError};
+use super::{Environment, Platform, Reference, RegistryError};
 use crate::digest::Digest;
+use crate::image::platform::{choose, listed};
 use crate::image::{Descriptor, MAX_DOCUMENT, Manifest, media};
 use crate::layer::Progress;
 
@@ -362,7 +362,7 @@ fn chosen(
         offered: listed(offers),
     };
     let mut missing = None;
-    for offer in platform.choose(offers) {
+    for offer in choose(platform, offers) {
         *documents += 1;
         if *documents > MOST_DOCUMENTS {
             return Err(RegistryError::document(

@@ -61,6 +61,7 @@ mod transport;
 mod url;
 mod watch;
 
+pub use crate::spec::Platform;
 pub use blob::Sink;
 pub use client::{Client, Fetched, Options, Resolved};
 pub use environment::{Clock, Environment, SystemClock};
@@ -68,7 +69,6 @@ pub use error::{Kind, RegistryError};
 pub use kept::{Kept, read};
 pub use limits::Limits;
 pub use mirror::Mirror;
-pub use platform::Platform;
 pub use reference::Reference;
 pub use survey::{
     CredentialHelper, CredentialSource, CredentialState, credential_sources, root_certificates,
