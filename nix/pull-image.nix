@@ -19,6 +19,7 @@ let
         arch = arguments.arch or (prim.platformOf system).architecture;
         variant = arguments.variant or null;
       };
+      preferGzip = arguments.preferGzip or false;
       tlsVerify = arguments.tlsVerify or true;
       registry = { inherit imageName tlsVerify; };
 
@@ -64,15 +65,18 @@ let
           outputHash = hash;
           gantry = {
             kind = "pull";
-            arguments = platform // {
-              inherit
-                imageName
-                imageDigest
-                finalImageName
-                finalImageTag
-                tlsVerify
-                ;
-            };
+            arguments =
+              platform
+              // {
+                inherit
+                  imageName
+                  imageDigest
+                  finalImageName
+                  finalImageTag
+                  tlsVerify
+                  ;
+              }
+              // (if preferGzip then { inherit preferGzip; } else { });
           };
           inherit impureEnvVars;
         }
@@ -109,7 +113,7 @@ let
             platform
             // {
               request = "choose";
-              inherit imageName digest;
+              inherit imageName digest preferGzip;
               document = found.text;
             }
           );

@@ -398,6 +398,29 @@ mod without_a_hash {
     }
 
     #[test]
+    fn gzip_is_preferred_on_request() {
+        let (world, nix, folder) = (World::new(), Nix::new(), Folder::new());
+        let (gzip, index) = world.images.both_compressions();
+        let host = world.registry.host();
+        let index = world.images.push(&host, "both", index, &[]);
+        for (arguments, takes_gzip) in
+            [("", false), ("preferGzip = false;", false), ("preferGzip = true;", true)]
+        {
+            let path = build(&nix, &world.call_of(&index, arguments)).ok();
+            let raw = at_home(&nix, &format!("skopeo inspect --raw oci:{path}:latest")).ok();
+            assert_eq!(sha256(raw.as_bytes()) == gzip, takes_gzip, "{arguments}");
+        }
+        // As skopeo archives the same image, whichever of the two it would choose.
+        let theirs = skopeo_archive(&host, &gzip, "app:1", &folder, &[]);
+        let hashed =
+            format!("finalImageName = \"app\"; finalImageTag = \"1\"; hash = \"{}\";", hash(&theirs, "sri"));
+        build(&nix, &world.call_of(&index, &format!("{hashed} preferGzip = true;"))).ok();
+        let other = format!("name = \"other.tar\"; {hashed}");
+        let error = build(&nix, &world.call_of(&index, &other)).err();
+        assert!(error.contains("hash mismatch"), "{error}");
+    }
+
+    #[test]
     fn a_system_that_builds_nothing_here_still_evaluates() {
         let (world, nix) = (World::new(), Nix::new());
         let arm = world.images.image("linux/arm64", &[MadeLayer::file("a", "arm")], json!({}));

@@ -10,7 +10,7 @@ use std::process::Command;
 use gantry::digest::Digest;
 use gantry::image::media;
 use gantry::layer::Silent;
-use gantry::registry::{Kind, Platform, Reference, Resolved};
+use gantry::registry::{Kind, Platform, Preferred, Reference, Resolved};
 use serde_json::{Value, json};
 use support::server::{Authority, Reply, Server, World};
 use support::{Folder, MadeImages, MadeLayer, Registry, digest_of, run};
@@ -250,6 +250,43 @@ fn platforms_are_looked_for_in_every_index_that_may_have_them() {
     let error =
         gantry::base::open(images.folder.path(), Some(&platform("linux/amd64"))).unwrap_err().to_string();
     assert!(error.contains("expected at most 32 in which the platform has to be looked for"), "{error}");
+}
+
+#[test]
+fn gzip_and_zstd_are_chosen_as_old_and_new_skopeos_choose() {
+    let (registry, images) = (Registry::start(), MadeImages::new());
+    let layer = tar(b"layer");
+    let gzip = images.image("linux/amd64", &[MadeLayer::gzip(&layer)], json!({ "author": "gzip" }));
+    let mut zstd = images.image("linux/amd64", &[MadeLayer::zstd(&layer)], json!({ "author": "zstd" }));
+    zstd["annotations"] = json!({ "io.github.containers.compression.zstd": "true" });
+    let digest = |descriptor: &Value| digest_of(descriptor).parse::<Digest>().unwrap();
+    let (gzip_digest, zstd_digest) = (digest(&gzip), digest(&zstd));
+    for (name, entries) in [("gzip-first", [&gzip, &zstd]), ("zstd-first", [&zstd, &gzip])] {
+        images.push(&registry.host(), name, images.index(&entries.map(Value::clone)), &[]);
+        let amd64 = platform("linux/amd64");
+        for (preferred, expected) in [(Preferred::Zstd, zstd_digest), (Preferred::Gzip, gzip_digest)] {
+            let mut world = World::new();
+            world.options.preferred = preferred;
+            let resolved = world.client().resolve(&reference(&registry.host(), name), &amd64, &Silent);
+            assert_eq!(resolved.unwrap().manifest.digest, expected, "{name}");
+        }
+        let transport = format!("docker://{}/team/app:{name}", registry.host());
+        let theirs = chosen_by_skopeo(&transport, &amd64);
+        // containers/image 5.25 looks at the annotation; older ones take the first.
+        match (skopeo_version() >= [1, 12], name) {
+            (true, _) => assert_eq!(theirs, Some(zstd_digest), "{name}"),
+            (false, "gzip-first") => assert_eq!(theirs, Some(gzip_digest)),
+            (false, _) => assert_ne!(theirs, Some(gzip_digest)),
+        }
+    }
+}
+
+/// Major and minor number.
+fn skopeo_version() -> [u32; 2] {
+    let said = run(Command::new("skopeo").arg("--version")).ok();
+    let version = said.split_whitespace().nth(2).expect("skopeo version NUMBER");
+    let mut numbers = version.split('.').map(|number| number.parse().expect("a number"));
+    [numbers.next().expect("a major number"), numbers.next().expect("a minor number")]
 }
 
 /// The digest of the manifest that skopeo copies; nothing if it finds none.

@@ -2,7 +2,7 @@
 
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::digest::Digest;
-use crate::image::platform::{self as platforms, listed};
+use crate::image::platform::{self as platforms, Preferred, listed};
 use crate::image::{
     self, Descriptor, Document, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media,
 };
@@ -107,7 +107,7 @@ fn choose(
         ([only], None) => vec![only],
         (_, None) => return Err(several("one")),
         (entries, Some(wanted)) => {
-            let mut entries = platforms::choose(wanted, entries);
+            let mut entries = platforms::choose(wanted, entries, Preferred::default());
             // What has no platform there is any image, and not one for all platforms.
             entries.retain(|entry| depth > 0 || entry.platform.is_some());
             entries

@@ -12,6 +12,16 @@ const VARIANTS: [(&str, &[&str]); 2] = [("arm", &["v8", "v7", "v6", "v5"]), ("ar
 /// Set on images with zstd layers (containers/image, internal/manifest).
 const ZSTD: &str = "io.github.containers.compression.zstd";
 
+/// Which of the images for one platform, that differ in their compression, comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preferred {
+    /// One with zstd layers, as containers/image 5.25 and newer (skopeo 1.12).
+    #[default]
+    Zstd,
+    /// One without, which older ones choose where it is listed first.
+    Gzip,
+}
+
 /// An entry of an index.
 pub trait Entry {
     /// GOOS, GOARCH and variant, where it has a platform. A variant of `""` is none.
@@ -31,9 +41,9 @@ impl Entry for Descriptor {
     }
 }
 
-/// The entries that will do, the best first: by variant, then zstd before others, then by position. An entry that
-/// names no platform comes after all that match.
-pub fn choose<'e, E: Entry>(wanted: &Platform, entries: &'e [E]) -> Vec<&'e E> {
+/// The entries that will do, the best first: by variant, then by compression, then by position. An entry that names
+/// no platform comes after all that match.
+pub fn choose<'e, E: Entry>(wanted: &Platform, entries: &'e [E], preferred: Preferred) -> Vec<&'e E> {
     let variants = variants(wanted);
     let rank = |[os, architecture, variant]: [&str; 3]| match os == wanted.os
         && architecture == wanted.architecture
@@ -49,11 +59,11 @@ pub fn choose<'e, E: Entry>(wanted: &Platform, entries: &'e [E]) -> Vec<&'e E> {
                 None => usize::MAX,
             };
             let zstd = entry.annotations().get(ZSTD).is_some_and(|value| value == "true");
-            Some((rank, !zstd, entry))
+            Some((rank, zstd != (preferred == Preferred::Zstd), entry))
         })
         .collect();
     // Stable: the first of equals stays first.
-    fitting.sort_by_key(|(rank, no_zstd, _)| (*rank, *no_zstd));
+    fitting.sort_by_key(|(rank, other, _)| (*rank, *other));
     fitting.into_iter().map(|(_, _, entry)| entry).collect()
 }
 
@@ -134,8 +144,8 @@ mod tests {
     }
 
     /// Positions in the order of preference.
-    fn chosen(wanted: &str, names: &[&str]) -> Vec<u64> {
-        choose(&platform(wanted), &entries(names)).into_iter().map(|entry| entry.size).collect()
+    fn chosen(wanted: &str, names: &[&str], preferred: Preferred) -> Vec<u64> {
+        choose(&platform(wanted), &entries(names), preferred).into_iter().map(|entry| entry.size).collect()
     }
 
     // The expectations are those of containers/image's platform_matcher_test.go and of skopeo's runs.
@@ -162,7 +172,20 @@ mod tests {
             ("linux/amd64", &["Linux/amd64", "linux/AMD64"], &[]),
             ("windows/amd64", &["linux/amd64", "windows/amd64"], &[1]),
         ] {
-            assert_eq!(chosen(wanted, names), order, "{wanted} of {names:?}");
+            assert_eq!(chosen(wanted, names, Preferred::Zstd), order, "{wanted} of {names:?}");
+        }
+    }
+
+    #[test]
+    fn a_compression_decides_between_equals() {
+        for (wanted, names, order) in [
+            ("linux/amd64", &["linux/amd64", "linux/amd64+zstd"][..], &[0, 1][..]),
+            ("linux/amd64", &["linux/amd64+zstd", "linux/amd64"], &[1, 0]),
+            ("linux/amd64", &["linux/amd64+zstd"], &[0]),
+            ("linux/arm", &["linux/arm/v7", "linux/arm+zstd"], &[1, 0]),
+            ("linux/amd64", &["-+zstd", "-"], &[1, 0]),
+        ] {
+            assert_eq!(chosen(wanted, names, Preferred::Gzip), order, "{wanted} of {names:?}");
         }
     }
 

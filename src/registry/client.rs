@@ -14,7 +14,7 @@ use super::transport::{Transport, lock};
 use super::watch::{Stop, watched};
 use super::{Environment, Platform, Reference, RegistryError};
 use crate::digest::Digest;
-use crate::image::platform::{choose, listed};
+use crate::image::platform::{Preferred, choose, listed};
 use crate::image::{Descriptor, MAX_DOCUMENT, Manifest, media};
 use crate::layer::Progress;
 
@@ -35,6 +35,8 @@ pub struct Options {
     pub auth_file: Option<PathBuf>,
     /// Instead of `/etc/nix/netrc`.
     pub netrc_file: Option<PathBuf>,
+    /// Which image of an index, if several for one platform differ in compression.
+    pub preferred: Preferred,
     /// Blobs at once: 4.
     pub concurrency: usize,
     /// How long to wait for what, where the environment does not say it.
@@ -50,6 +52,7 @@ impl Default for Options {
             mirrors: Vec::new(),
             auth_file: None,
             netrc_file: None,
+            preferred: Preferred::default(),
             concurrency: 4,
             limits: Limits::default(),
             tries: 5,
@@ -62,6 +65,7 @@ pub struct Client {
     pub(super) transport: Arc<Transport>,
     mirrors: Vec<Mirror>,
     credentials: Places,
+    preferred: Preferred,
     pub(super) concurrency: usize,
     sessions: Mutex<HashMap<Place, Arc<Session>>>,
     /// Mirrors that are down, or lie, and what they did: they are not asked again.
@@ -108,13 +112,15 @@ struct Expected {
 impl Client {
     /// A client in these surroundings.
     pub fn new(environment: &Environment, options: Options) -> Result<Client, RegistryError> {
-        let Options { tls_verify, mut mirrors, auth_file, netrc_file, concurrency, limits, tries } = options;
+        let Options { tls_verify, mut mirrors, auth_file, netrc_file, preferred, concurrency, limits, tries } =
+            options;
         mirrors.extend(Mirror::of(environment)?);
         let limits = limits.with(environment)?;
         Ok(Client {
             transport: Arc::new(Transport::new(environment.clone(), tls_verify, limits, tries)),
             mirrors,
             credentials: Places { auth_file, netrc: netrc_file },
+            preferred,
             concurrency: concurrency.max(1),
             sessions: Mutex::default(),
             bad: Mutex::default(),
@@ -141,7 +147,8 @@ impl Client {
             self.each(&self.places(reference), stop, |session| {
                 let first = document(session, &Expected::of(reference), stop)?;
                 let index = first.is_index().then(|| first.clone());
-                let manifest = chosen(session, first, platform, 0, &mut 0, stop)?;
+                let wanted = (platform, self.preferred);
+                let manifest = chosen(session, first, wanted, 0, &mut 0, stop)?;
                 let object = format!("manifest {}", manifest.digest);
                 let Document::Manifest(image) = &manifest.document else {
                     return Err(RegistryError::document(&object, "it is an index"));
@@ -343,7 +350,7 @@ fn once(
 fn chosen(
     session: &Session,
     fetched: Fetched,
-    platform: &Platform,
+    (platform, preferred): (&Platform, Preferred),
     depth: usize,
     documents: &mut usize,
     stop: &Stop,
@@ -362,7 +369,7 @@ fn chosen(
         offered: listed(offers),
     };
     let mut missing = None;
-    for offer in choose(platform, offers) {
+    for offer in choose(platform, offers, preferred) {
         *documents += 1;
         if *documents > MOST_DOCUMENTS {
             return Err(RegistryError::document(
@@ -371,7 +378,7 @@ fn chosen(
             ));
         }
         let child = child(session, offer, stop)?;
-        match chosen(session, child, platform, depth + 1, documents, stop) {
+        match chosen(session, child, (platform, preferred), depth + 1, documents, stop) {
             // An index that said nothing of its platforms, and has others.
             Err(error @ RegistryError::Platform { .. }) => missing = missing.or(Some(error)),
             done => return done,

@@ -61,6 +61,7 @@ mod transport;
 mod url;
 mod watch;
 
+pub use crate::image::platform::Preferred;
 pub use crate::spec::Platform;
 pub use blob::Sink;
 pub use client::{Client, Fetched, Options, Resolved};

@@ -253,6 +253,8 @@ pub struct PullSpec {
     pub final_image_tag: String,
     /// Whether certificates are checked, and plain HTTP is refused.
     pub tls_verify: bool,
+    /// Whether an image without zstd layers comes before one with them, where an index has both.
+    pub prefer_gzip: bool,
 }
 
 /// Which keys of a base image's `config` are inherited.
