@@ -219,7 +219,8 @@ let
   # One name for all, so that the path says nothing but the digest.
   blobName = "oci-blob";
 
-  # What a build of known output may take from the daemon's environment (nixpkgs, proxyImpureEnvVars).
+  # What a build of known output may take from the daemon's environment (nixpkgs, proxyImpureEnvVars; mirrors and
+  # limits of registries).
   impureEnvVars = [
     "http_proxy"
     "https_proxy"
@@ -232,6 +233,11 @@ let
     "ALL_PROXY"
     "NO_PROXY"
     "NIX_SSL_CERT_FILE"
+    "GANTRY_REGISTRY_MIRRORS"
+    "GANTRY_REGISTRY_DOCUMENT_SECONDS"
+    "GANTRY_REGISTRY_BYTES_PER_SECOND"
+    "GANTRY_REGISTRY_IDLE_SECONDS"
+    "GANTRY_REGISTRY_RETRY_AFTER_SECONDS"
   ];
 in
 pullImage
