@@ -28,7 +28,7 @@ mod support;
 use gantry::digest::Digest;
 use gantry::image::media;
 use gantry::layer::Silent;
-use gantry::registry::{Kind, Platform, RegistryError};
+use gantry::registry::{Kind, Platform, RegistryError, Sink};
 use serde_json::{Value, json};
 use support::Folder;
 use support::server::{Content, Reply, Server, World, app, descriptor, names};
@@ -289,7 +289,7 @@ fn tampered_blobs_leave_nothing_behind() {
 fn longer_and_shorter_blobs() {
     let layer = vec![7; 100_000];
     for (change, says) in
-        [(1i64, "found 100001 bytes, expected 100000"), (-1, "ended after 99999 of 100000 bytes")]
+        [(1i64, "found 100001 bytes, expected 100000"), (-1, "found 99999 bytes, expected 100000")]
     {
         let (mut content, _) = Content::image(&[&layer]);
         content.tamper_blob(Digest::of(&layer), |bytes| bytes.resize((100_000 + change) as usize, 7));
@@ -303,7 +303,8 @@ fn longer_and_shorter_blobs() {
             world.client().blobs(&app(&server), &[descriptor(&layer)], folder.path(), &Silent).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
         assert!(names(folder.path()).is_empty());
-        assert_eq!(server.asked().len(), if change > 0 { 1 } else { 5 });
+        // Its Content-Length said so: asking again would get the same.
+        assert_eq!((server.asked().len(), world.slept()), (1, vec![]));
     }
     // One that does not say how long it is, and never ends.
     let server = Server::start(|asked| match asked.path.as_str() {
@@ -411,6 +412,11 @@ fn a_full_disk_leaves_nothing() {
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl Sink for Full {
+        fn restart(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }

@@ -63,6 +63,18 @@ pub enum BaseError {
     /// The user or Nix asked us to stop.
     #[error("interrupted")]
     Interrupted,
+    /// An index without an image for the platform.
+    #[error("{}: {name}: no image for {wanted}; there are: {offered}", path.display())]
+    Platform {
+        /// The image.
+        path: PathBuf,
+        /// The index in it.
+        name: String,
+        /// The platform that was asked for.
+        wanted: String,
+        /// The platforms that there are.
+        offered: String,
+    },
     /// A document that is missing, too large, or not what its name says.
     #[error("{}: {name}: {what}", path.display())]
     Document {

@@ -27,7 +27,7 @@ use crate::output::{
     Format, LayoutDirectory, Packing, Place, WholeDirectory, WholeFile, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
-use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
+use crate::registry::{Client, Environment, Options, Platform, Preferred, Reference, RegistryError};
 use crate::root::{self, DirectoryLinks, database};
 use crate::spec::{self, Base, Compressor, DatabaseSpec, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
@@ -202,12 +202,13 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         Task::Export { image } => super::export::to_file(&image, &out, place, &display)?,
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
-            let client = client(spec.tls_verify)?;
+            let preferred = if spec.prefer_gzip { Preferred::Gzip } else { Preferred::Zstd };
+            let client = client(spec.tls_verify, preferred)?;
             let reference: Reference = spec.image_name.parse()?;
             let pull = Pull {
                 client: &client,
                 reference: &reference.with_digest(spec.image_digest),
-                platform: &spec.platform.into(),
+                platform: &spec.platform,
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
@@ -216,7 +217,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             result?;
         }
         Task::Blob { arguments: blob } => {
-            let client = client(blob.tls_verify)?;
+            let client = client(blob.tls_verify, Preferred::default())?;
             let reference: Reference = blob.image_name.parse()?;
             // One blob of many platforms: the client asks for it by its digest.
             let platform = Platform { os: String::new(), architecture: String::new(), variant: None };
@@ -255,8 +256,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
 }
 
 /// A client in this process's surroundings.
-fn client(tls_verify: bool) -> Result<Client, RegistryError> {
-    Client::new(&Environment::of_process(), Options { tls_verify, ..Options::default() })
+fn client(tls_verify: bool, preferred: Preferred) -> Result<Client, RegistryError> {
+    Client::new(&Environment::of_process(), Options { tls_verify, preferred, ..Options::default() })
 }
 
 /// An image's file or directory, to be written.

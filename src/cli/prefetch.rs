@@ -50,6 +50,8 @@ struct Report {
     arch: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefer_gzip: Option<bool>,
     final_image_name: String,
     final_image_tag: String,
     tls_verify: bool,
@@ -90,6 +92,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         os: platform.os,
         arch: platform.architecture,
         variant: platform.variant,
+        prefer_gzip: arguments.source.options().prefer_gzip().then_some(true),
         final_image_name,
         final_image_tag,
         tls_verify: arguments.source.options().tls_verify(),
@@ -141,6 +144,9 @@ impl Report {
         }
         lines.push(format!("  arch = {:?};", self.arch));
         lines.extend(self.variant.as_ref().map(|variant| format!("  variant = {variant:?};")));
+        if self.prefer_gzip == Some(true) {
+            lines.push("  preferGzip = true;".to_string());
+        }
         lines.push(format!("  finalImageName = {:?};", self.final_image_name));
         lines.push(format!("  finalImageTag = {:?};", self.final_image_tag));
         if !self.tls_verify {

@@ -6,6 +6,7 @@ mod history;
 pub mod index;
 pub mod inherit;
 pub mod merged;
+pub mod platform;
 mod reference;
 
 pub use documents::{

@@ -63,15 +63,6 @@ pub(super) struct OfferedPlatform {
     pub variant: Option<String>,
 }
 
-impl fmt::Display for OfferedPlatform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let variant = self.variant.iter().filter(|variant| !variant.is_empty());
-        let parts = [&self.os, &self.architecture].into_iter().chain(variant);
-        let parts: Vec<&str> = parts.map(|part| if part.is_empty() { "-" } else { part }).collect();
-        f.write_str(&super::error::sanitised(&parts.join("/")))
-    }
-}
-
 impl Offer {
     pub fn is_index(&self) -> bool {
         is_index(&self.descriptor.media_type)
