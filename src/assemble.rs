@@ -123,6 +123,9 @@ pub enum AssembleError {
         /// Where it is, too.
         second: PathBuf,
     },
+    /// An image without layers is to be written again.
+    #[error("{}: the image has no layers, and the image-spec demands at least one; build it on a layer", .0.display())]
+    NoLayers(PathBuf),
     /// No threads.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -227,7 +230,7 @@ impl<'s> Plan<'s> {
         let mut layers = below.layers;
         layers.extend(planned.layers(top, &recorded, &shared, surroundings.store)?);
         let config = match &below.config {
-            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config)?,
+            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config),
             None => recorded.config,
         };
         let own = layer::codec(spec.compression);
@@ -297,8 +300,11 @@ pub fn write_index(
     progress: &dyn Progress,
     mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
-    let images: Vec<Opened> =
-        spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
+    let images: Vec<Opened> = spec
+        .images
+        .iter()
+        .map(|path| with_layers(path, base::open(path, None)?))
+        .collect::<Result<_, _>>()?;
     let layers: Vec<Layer> = images.iter().flat_map(base_layers).collect();
     let mut records = write_given(&layers, threads, progress, format.as_mut())?.into_iter();
     let members = images.into_iter().map(|image| Member {
@@ -309,6 +315,15 @@ pub fn write_index(
     });
     let documents = index::documents(spec, members.collect())?;
     Ok(format.finish(&documents)?)
+}
+
+/// Refuses an image without layers, which image-spec's schema of manifests does not allow: what is written would be
+/// refused elsewhere.
+fn with_layers(path: &Path, image: Opened) -> Result<Opened, AssembleError> {
+    match image.layers.is_empty() {
+        true => Err(AssembleError::NoLayers(path.to_path_buf())),
+        false => Ok(image),
+    }
 }
 
 /// Copies the image of a layout to `format`, as it is, under the name `name:tag`.

@@ -855,7 +855,7 @@ fn documents_that_are_wrong_are_named() {
                 AS_IT_IS,
                 &descriptor("mediaType", json!("application/vnd.oci.image.index.v1+json")),
             ),
-            "manifests",
+            "calls itself",
         ),
         ("manifest size", image(AS_IT_IS, AS_IT_IS, &descriptor("size", json!(7))), "expected 7"),
         ("manifest size negative", image(AS_IT_IS, AS_IT_IS, &descriptor("size", json!(-1))), "index.json"),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{AssembleError, base_layers, write_given};
+use super::{AssembleError, base_layers, with_layers, write_given};
 use crate::base::{self, NamedImage};
 use crate::digest::Digest;
 use crate::image::index::Member;
@@ -43,6 +43,7 @@ fn distinct(paths: &[PathBuf]) -> Result<Vec<NamedImage>, AssembleError> {
     let mut owners: HashMap<String, (usize, &Path)> = HashMap::new();
     for path in paths {
         for named in base::open_all(path)? {
+            let named = NamedImage { image: with_layers(path, named.image)?, ..named };
             let place = *places.entry(named.image.config_document.digest).or_insert_with(|| {
                 images.push(NamedImage { names: Vec::new(), image: named.image });
                 images.len() - 1

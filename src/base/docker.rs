@@ -4,6 +4,7 @@
 use std::os::unix::fs::FileExt;
 
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
+use crate::image::received;
 use crate::image::{DockerManifest, Document, MAX_DOCUMENT, blob_path};
 use crate::layer::{Encoding, Extent};
 
@@ -71,7 +72,8 @@ pub(super) fn agrees(reader: &Reader, opened: &Opened) -> Result<(), BaseError> 
 
 /// The images of `manifest.json`.
 fn images(reader: &Reader) -> Result<Vec<DockerManifest>, BaseError> {
-    reader.parse("manifest.json", &reader.read("manifest.json", MAX_MANIFEST)?)
+    received::docker_manifest(&reader.read("manifest.json", MAX_MANIFEST)?)
+        .map_err(|what| reader.wrong("manifest.json", what))
 }
 
 /// The one image of `manifest.json`.

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::image::received::{self, Received};
 use crate::image::{Descriptor, Document, ImageConfig};
 use crate::layer::{Encoding, Extent};
 use crate::spec::Platform;
@@ -213,17 +214,16 @@ impl Reader<'_> {
         extent.read_all().map_err(|source| BaseError::Io { path: extent.path.clone(), source })
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, BaseError> {
-        serde_json::from_slice(bytes).map_err(|e| self.wrong(name, e.to_string()))
-    }
-
     /// The configuration that the document `name` is.
     fn config(&self, name: &str, bytes: &[u8]) -> Result<ImageConfig, BaseError> {
-        let config: ImageConfig = self.parse(name, bytes)?;
-        match config.rootfs.kind.as_str() {
-            "layers" => Ok(config),
-            kind => Err(self.wrong(name, format!("rootfs.type {kind:?}, expected \"layers\""))),
-        }
+        received::config(bytes).map_err(|what| self.wrong(name, what))
+    }
+
+    /// The manifest or index that the document `name` is, which is said to be a `media_type`.
+    fn document(&self, name: &str, bytes: &[u8], media_type: &str) -> Result<Received, BaseError> {
+        let (_, document) =
+            received::document(bytes, Some(media_type)).map_err(|what| self.wrong(name, what))?;
+        Ok(document)
     }
 
     fn wrong(&self, name: &str, what: impl Into<String>) -> BaseError {

@@ -50,7 +50,7 @@ pub fn content_size(root: &Directory) -> u64 {
                 _ => 0,
             },
         });
-        sizes.sum()
+        sizes.fold(0, u64::saturating_add)
     }
     size(root, &mut HashSet::new())
 }
