@@ -165,7 +165,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             };
             let time = spec.mtime.seconds(now);
             let whole = WholeDirectory::create(&out, place)?;
-            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working())?;
+            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display)?;
             whole.finish()?;
         }
         Task::Image { arguments: image, format, compressor, root, database } => {

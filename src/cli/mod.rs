@@ -31,6 +31,7 @@ use crate::layer::LayerError;
 use crate::output::{FlatError, OutputError};
 use crate::printable::to_stderr;
 use crate::pull::PullError;
+use crate::root::database::DatabaseError;
 use crate::root::{self, RootError};
 
 /// OCI images from Nix store closures.
@@ -90,6 +91,7 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
             || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
             || matches!(any.downcast_ref(), Some(RootError::Base(BaseError::Interrupted)))
             || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
+            || matches!(any.downcast_ref(), Some(DatabaseError::Interrupted))
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
