@@ -176,7 +176,7 @@ impl<'s> Plan<'s> {
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
         let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        let below = Below::read(spec)?;
+        let below = Below::read(spec, surroundings.progress)?;
 
         // A closure is also exported to be described in a Nix database.
         let closure = if spec.include_store_paths { closure } else { Vec::new() };
@@ -211,7 +211,7 @@ impl<'s> Plan<'s> {
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
         let shared = Shared { mtime, owner: spec.owner.clone() };
-        let mut below = Below::read(spec)?;
+        let mut below = Below::read(spec, surroundings.progress)?;
         for given in below.layers.iter_mut().filter_map(|layer| layer.given.as_mut()) {
             given.checked = true; // when the recipe was made, and the blobs' digests are in it
         }
@@ -283,8 +283,8 @@ struct Below {
 }
 
 impl Below {
-    fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
-        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
+    fn read(spec: &ImageSpec, progress: &dyn Progress) -> Result<Below, AssembleError> {
+        let base = spec.from_image.as_deref().map(|path| below(path, spec, progress)).transpose()?;
         let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
         let mut explicit = Explicit::read(&spec.layers)?;
         layers.append(&mut explicit.layers);
@@ -303,7 +303,7 @@ pub fn write_index(
     let images: Vec<Opened> = spec
         .images
         .iter()
-        .map(|path| with_layers(path, base::open(path, None)?))
+        .map(|path| with_layers(path, base::open(path, None, progress)?))
         .collect::<Result<_, _>>()?;
     let layers: Vec<Layer> = images.iter().flat_map(base_layers).collect();
     let mut records = write_given(&layers, threads, progress, format.as_mut())?.into_iter();
@@ -334,7 +334,7 @@ pub fn copy(
     progress: &dyn Progress,
     mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
-    let image = base::open(layout, None)?;
+    let image = base::open(layout, None, progress)?;
     let records = write_given(&base_layers(&image), threads, progress, format.as_mut())?;
     let documents = Documents::copied(&image.config_document, image.manifest, &records, name, tag)?;
     Ok(format.finish(&documents)?)
@@ -365,8 +365,8 @@ fn counted(base: usize, explicit: usize) -> String {
 }
 
 /// The image below, if it is for the same machine.
-fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
-    let base = base::open(path, Some(&spec.platform))?;
+fn below(path: &Path, spec: &ImageSpec, progress: &dyn Progress) -> Result<Opened, AssembleError> {
+    let base = base::open(path, Some(&spec.platform), progress)?;
     let wanted = (&spec.platform.os, &spec.platform.architecture);
     match (&base.config.os, &base.config.architecture) == wanted {
         true => Ok(base),

@@ -1083,7 +1083,7 @@ fn opened(path: &Path) -> Result<Digest, String> {
     let (told, hear) = channel();
     let path = path.to_path_buf();
     let thread = std::thread::spawn(move || {
-        let result = gantry::base::open(&path, None)
+        let result = gantry::base::open(&path, None, &gantry::layer::Silent)
             .map(|image| image.manifest.expect("a manifest").0.digest)
             .map_err(|e| e.to_string());
         let _ = told.send(result);

@@ -43,7 +43,7 @@ pub(super) fn to_file(image: &Path, out: &Path, place: Place, display: &Display)
 }
 
 fn flatten(image: &Path, out: impl Write, path: &Path, display: &Display) -> Result<(), Failure> {
-    let image = base::open(image, None)?;
+    let image = base::open(image, None, display)?;
     let blobs = image.layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.extent.size));
     display.expect(blobs);
     let result = filesystem::read(&image, display).map_err(Failure::from).and_then(|root| {

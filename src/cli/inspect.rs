@@ -64,7 +64,10 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let remote = arguments.image.to_str().filter(|image| image.starts_with("docker://"));
     let report = match remote {
         Some(reference) => Report::of_registry(reference, &arguments.options, interrupted)?,
-        None => Report::new(base::open(&arguments.image, None)?)?,
+        None => {
+            let display = Display::new(false, interrupted);
+            Report::new(base::open(&arguments.image, None, &display)?)?
+        }
     };
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",

@@ -142,7 +142,7 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
         return Ok(()); // a plain one's digest is its diff ID, and is compared by the caller
     }
     let io = |e| LayerError::io(&extent.path, e);
-    let mut tar = Decompressor::new(extent.reader()).map_err(io)?;
+    let mut tar = Decompressor::new(extent.reader(), extent.size).map_err(io)?;
     let codec = match given.encoding {
         Encoding::Gzip => Codec::Gzip,
         Encoding::Zstd => Codec::Zstd,

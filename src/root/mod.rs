@@ -172,7 +172,7 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
 
 /// The files of the image below.
 fn files_of(below: &Base, progress: &dyn Progress) -> Result<filesystem::Directory, BaseError> {
-    filesystem::read(&base::open(&below.path, below.platform.as_ref())?, progress)
+    filesystem::read(&base::open(&below.path, below.platform.as_ref(), progress)?, progress)
 }
 
 /// The root layer without what scripts and `perms` do to it, on top of `image`.

@@ -68,7 +68,7 @@ impl<'p> Stream<'p> {
         let tar: Box<dyn Read + 'p> = match codec {
             Codec::None => Box::new(blob),
             _ => {
-                let tar = Decompressor::new(blob).map_err(|e| stream.unreadable(e))?;
+                let tar = Decompressor::new(blob, layer.extent.size).map_err(|e| stream.unreadable(e))?;
                 if tar.codec() != codec {
                     let (found, expected) = (tar.codec().name(), codec.name());
                     return Err(
