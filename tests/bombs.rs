@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use support::{Folder, MadeImages, MadeLayer, gantry, output, run, tar_of};
+use support::{Folder, MadeImages, MadeLayer, Store, gantry, output, run, tar_of};
 
 /// Runs `gantry`, which may write files of 16 MiB; its error.
 fn refused(arguments: &[&Path], variables: &[(&str, &str)]) -> String {
@@ -75,4 +75,21 @@ fn a_layer_that_grows_without_measure_is_refused_by_number() {
     );
     assert!(error.contains("layer 2 (sha256:") && error.contains("become more than 10000000;"), "{error}");
     assert!(!out.exists());
+}
+
+#[test]
+fn users_are_not_added_to_a_file_that_is_no_list_of_users() {
+    let store = Store::new();
+    let root = store.folder().join("base");
+    std::fs::create_dir_all(root.join("etc")).expect("a directory");
+    output("truncate", &["-s", "9000000", root.join("etc/passwd").to_str().expect("UTF-8")]);
+    let made = MadeImages::new();
+    let layer = MadeLayer::zstd(&tar_of(&root, &["etc"]));
+    made.tag("base", made.image("linux/amd64", &[layer], json!({})));
+    let arguments = json!({
+        "fromImage": made.folder.path(), "architecture": "amd64",
+        "users": { "app": { "uid": 1000 } },
+    });
+    let error = store.root(arguments, "root").err();
+    assert!(error.contains("/etc/passwd has 9000000 bytes, and the most is 8388608"), "{error}");
 }
