@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::tar::{self, Source};
@@ -25,7 +25,7 @@ const MAX_LINKS: usize = 8;
 
 /// The members of an archive, by name.
 pub(super) struct Members {
-    path: PathBuf,
+    path: Arc<Path>,
     file: Arc<File>,
     members: HashMap<Vec<u8>, Member>,
 }
@@ -125,7 +125,7 @@ impl Files for Members {
                 Some(Member::Link(target)) => name = target,
             }
         }
-        let (path, name) = (self.path.clone(), String::from_utf8_lossy(name).into_owned());
+        let (path, name) = (self.path.to_path_buf(), String::from_utf8_lossy(name).into_owned());
         Err(BaseError::Document { path, name, what: "a link that leads to itself".into() })
     }
 }

@@ -51,7 +51,7 @@ fn image(reader: &Reader, entry: DockerManifest) -> Result<Opened, BaseError> {
     for (name, &diff_id) in entry.layers.iter().zip(diff_ids) {
         let extent = reader.files.find(name)?.ok_or_else(|| reader.wrong(name, "missing"))?;
         let encoding = by_magic(&extent)
-            .map_err(|source| BaseError::Io { path: extent.path.clone(), source })?
+            .map_err(|source| BaseError::Io { path: extent.path.to_path_buf(), source })?
             .ok_or_else(|| reader.wrong(name, "compressed in a way that OCI knows no media type for"))?;
         layers.push(OpenedLayer { encoding, digest: None, diff_id, extent });
     }

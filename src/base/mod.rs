@@ -216,7 +216,7 @@ impl Reader<'_> {
         if extent.size > limit as u64 {
             return Err(self.wrong(name, format!("more than {limit} bytes")));
         }
-        extent.read_all().map_err(|source| BaseError::Io { path: extent.path.clone(), source })
+        extent.read_all().map_err(|source| BaseError::Io { path: extent.path.to_path_buf(), source })
     }
 
     /// The configuration that the document `name` is.

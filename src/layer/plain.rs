@@ -149,7 +149,7 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
         Encoding::Plain => Codec::None,
     };
     if tar.codec() != codec {
-        let path = extent.path.clone();
+        let path = extent.path.to_path_buf();
         return Err(LayerError::Encoding { path, found: tar.codec().name(), expected: codec.name() });
     }
     let mut hasher = Hasher::new();
@@ -164,6 +164,6 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
     }
     match hasher.finish() {
         found if found == given.diff_id => Ok(()),
-        found => Err(LayerError::DiffId { path: extent.path.clone(), found, expected: given.diff_id }),
+        found => Err(LayerError::DiffId { path: extent.path.to_path_buf(), found, expected: given.diff_id }),
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn rows(
 ) -> Result<BTreeMap<String, Row>, DatabaseError> {
     let at = Path::new(DIRECTORY).join(FILE);
     let Some(main) = image.file(&at) else { return Ok(BTreeMap::new()) };
-    let below = Below { image: main.path.clone(), progress };
+    let below = Below { image: main.path.to_path_buf(), progress };
     let folder = tempfile::tempdir().map_err(DatabaseError::io(&std::env::temp_dir()))?;
     let copy = folder.path().join(FILE);
     below.copy(image, &at, &copy)?;
@@ -290,15 +290,15 @@ mod tests {
         drop(database);
         let size = fs::metadata(&path).unwrap().len();
         let file = Arc::new(File::open(&path).unwrap());
-        let extent = Extent { file, offset: 0, size, path };
+        let extent = Extent { file, offset: 0, size, path: path.into() };
         let inode = Inode { metadata: Metadata::default(), kind: InodeKind::File(extent) };
         let mut entry = Entry::Inode(Arc::new(inode));
         for name in ["db.sqlite", "db", "nix", "var", "nix"] {
             let entries = BTreeMap::from([(name.into(), entry)]);
-            entry = Entry::Directory(Directory { metadata: Metadata::default(), entries });
+            entry = Entry::Directory(Box::new(Directory { metadata: Metadata::default(), entries }));
         }
         match entry {
-            Entry::Directory(root) => root,
+            Entry::Directory(root) => *root,
             Entry::Inode(_) => unreachable!("a directory holds it"),
         }
     }
