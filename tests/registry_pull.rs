@@ -200,7 +200,8 @@ fn platforms_are_chosen_as_skopeo_chooses() {
         let from_registry =
             from_registry.map(|resolved| resolved.manifest.digest).map_err(|error| error.to_string());
         let opened = |path: &Path| {
-            let opened = gantry::base::open(path, Some(&parts)).map_err(|error| error.to_string());
+            let opened = gantry::base::open(path, Some(&parts), &gantry::layer::Silent)
+                .map_err(|error| error.to_string());
             opened.map(|image| image.manifest.expect("a manifest").0.digest)
         };
         for (ours, transport, says) in [
@@ -233,7 +234,9 @@ fn platforms_are_looked_for_in_every_index_that_may_have_them() {
     // Both say nothing of their platforms, and the first has others.
     let (others, right) = (images.index(&[image("linux/arm64")]), images.index(std::slice::from_ref(&amd64)));
     images.tag("multi", images.index(&[plain(others), plain(right)]));
-    let open = |wanted: &str| gantry::base::open(images.folder.path(), Some(&platform(wanted)));
+    let open = |wanted: &str| {
+        gantry::base::open(images.folder.path(), Some(&platform(wanted)), &gantry::layer::Silent)
+    };
     let found = open("linux/amd64").expect("an image").manifest.expect("a manifest").0.digest;
     assert_eq!(found.to_string(), digest_of(&amd64));
     let error = open("linux/s390x").unwrap_err().to_string();
@@ -248,7 +251,9 @@ fn platforms_are_looked_for_in_every_index_that_may_have_them() {
     }
     images.tag("multi", images.index(&many));
     let error =
-        gantry::base::open(images.folder.path(), Some(&platform("linux/amd64"))).unwrap_err().to_string();
+        gantry::base::open(images.folder.path(), Some(&platform("linux/amd64")), &gantry::layer::Silent)
+            .unwrap_err()
+            .to_string();
     assert!(error.contains("expected at most 32 in which the platform has to be looked for"), "{error}");
 }
 

@@ -3,8 +3,9 @@
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::digest::Digest;
 use crate::image::platform::{self as platforms, Preferred, listed};
+use crate::image::received::{self, Received};
 use crate::image::{
-    self, Descriptor, Document, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media,
+    self, Descriptor, Document, ImageConfig, Index, MAX_DOCUMENT, Manifest, blob_path, media,
 };
 use crate::spec::Platform;
 
@@ -59,12 +60,14 @@ fn called(entry: &Descriptor) -> Option<&String> {
 
 /// The index of a layout whose version is known.
 fn index(reader: &Reader) -> Result<Index, BaseError> {
-    let layout: Layout = reader.parse("oci-layout", &reader.read("oci-layout", 4096)?)?;
+    let layout = received::layout(&reader.read("oci-layout", 4096)?)
+        .map_err(|what| reader.wrong("oci-layout", what))?;
     if layout.version != "1.0.0" {
         let what = format!("imageLayoutVersion {:?}, expected \"1.0.0\"", layout.version);
         return Err(reader.wrong("oci-layout", what));
     }
-    reader.parse("index.json", &reader.read("index.json", MAX_DOCUMENT)?)
+    received::index_json(&reader.read("index.json", MAX_DOCUMENT)?)
+        .map_err(|what| reader.wrong("index.json", what))
 }
 
 /// The image whose manifest `descriptor` names; `named` is the outermost entry that leads to it.
@@ -76,7 +79,11 @@ fn image(
 ) -> Result<Opened, BaseError> {
     let manifest_document = document(reader, &descriptor)?;
     let name = blob_path(descriptor.digest);
-    let manifest: Manifest = reader.parse(&name, &manifest_document.bytes)?;
+    let Received::Manifest(manifest) =
+        reader.document(&name, &manifest_document.bytes, &descriptor.media_type)?
+    else {
+        return Err(reader.wrong(&name, "it is an index, expected a manifest"));
+    };
     let config_document = document(reader, &manifest.config)?;
     let config_name = blob_path(manifest.config.digest);
     let config = reader.config(&config_name, &config_document.bytes)?;
@@ -160,7 +167,9 @@ fn follow(
     }
     let inner = document(reader, entry)?;
     let inner_name = blob_path(entry.digest);
-    let inner: Index = reader.parse(&inner_name, &inner.bytes)?;
+    let Received::Index(inner) = reader.document(&inner_name, &inner.bytes, &entry.media_type)? else {
+        return Err(reader.wrong(&inner_name, "it is a manifest, expected an index"));
+    };
     let (_, manifest) = choose(reader, &inner_name, &inner, platform, depth + 1, documents)?;
     Ok((entry.clone(), manifest))
 }

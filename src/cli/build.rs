@@ -148,7 +148,8 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         }
         Task::DirectoryLinks { arguments: below } => {
             let Some(below) = Base::from_json(&below)? else { return Err(fail("no fromImage".into())) };
-            let image = filesystem::read(&base::open(&below.path, below.platform.as_ref())?, &display)?;
+            let image =
+                filesystem::read(&base::open(&below.path, below.platform.as_ref(), &display)?, &display)?;
             let whole = WholeFile::create(&out, place)?;
             serde_json::to_writer(whole.file(), &DirectoryLinks::of(&image))?;
             whole.finish()?;
@@ -158,14 +159,14 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.phase("Nix database");
             let image = match &spec.from_image {
                 Some(below) => {
-                    let image = base::open(&below.path, below.platform.as_ref())?;
+                    let image = base::open(&below.path, below.platform.as_ref(), &display)?;
                     Some(filesystem::read(&image, &display)?)
                 }
                 None => None,
             };
             let time = spec.mtime.seconds(now);
             let whole = WholeDirectory::create(&out, place)?;
-            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working())?;
+            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display)?;
             whole.finish()?;
         }
         Task::Image { arguments: image, format, compressor, root, database } => {

@@ -43,12 +43,12 @@ pub(super) fn to_file(image: &Path, out: &Path, place: Place, display: &Display)
 }
 
 fn flatten(image: &Path, out: impl Write, path: &Path, display: &Display) -> Result<(), Failure> {
-    let image = base::open(image, None)?;
-    let blobs = image.layers.iter().map(|layer| layer.extent.size).sum();
+    let image = base::open(image, None, display)?;
+    let blobs = image.layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.extent.size));
     display.expect(blobs);
     let result = filesystem::read(&image, display).map_err(Failure::from).and_then(|root| {
         display.phase("writing");
-        display.expect(blobs + content_size(&root));
+        display.expect(blobs.saturating_add(content_size(&root)));
         Ok(write_flat(&root, out, path, display)?)
     });
     display.finish();

@@ -28,9 +28,11 @@ use clap::{Parser, Subcommand};
 use crate::assemble::AssembleError;
 use crate::base::BaseError;
 use crate::layer::LayerError;
+use crate::layer::decompress::{Bounds, MOST, RATIO};
 use crate::output::{FlatError, OutputError};
 use crate::printable::to_stderr;
 use crate::pull::PullError;
+use crate::root::database::DatabaseError;
 use crate::root::{self, RootError};
 use crate::sandbox;
 
@@ -89,8 +91,10 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
                 Some(AssembleError::Output(OutputError::Layer(LayerError::Interrupted)))
             )
             || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
+            || matches!(any.downcast_ref(), Some(AssembleError::Base(BaseError::Interrupted)))
             || matches!(any.downcast_ref(), Some(RootError::Base(BaseError::Interrupted)))
             || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
+            || matches!(any.downcast_ref(), Some(DatabaseError::Interrupted))
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
@@ -117,7 +121,11 @@ pub fn run() -> ExitCode {
         return doctor::try_namespaces();
     }
     let arguments = Arguments::parse();
-    let result = interrupt_flag().and_then(|interrupted| match arguments.command {
+    let result = bounds().and_then(|bounds| {
+        bounds.set();
+        interrupt_flag()
+    });
+    let result = result.and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
         Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
@@ -151,6 +159,20 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// How many bytes may come out of a compressed blob, as the user says.
+fn bounds() -> Result<Bounds, Failure> {
+    let number = |name: &str, usual: u64| match std::env::var_os(name) {
+        None => Ok(usual),
+        Some(text) => {
+            let number = text.to_str().and_then(|text| text.parse().ok()).filter(|&number: &u64| number > 0);
+            number.ok_or_else(|| Failure::Message(format!("{name} is {text:?}, expected a number from 1 up")))
+        }
+    };
+    let usual = Bounds::USUAL;
+    let (ratio, most) = (number(RATIO, usual.ratio)?, number(MOST, usual.most)?);
+    Ok(Bounds { ratio, most, ..usual })
 }
 
 /// Seconds since 1970.

@@ -142,14 +142,14 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
         return Ok(()); // a plain one's digest is its diff ID, and is compared by the caller
     }
     let io = |e| LayerError::io(&extent.path, e);
-    let mut tar = Decompressor::new(extent.reader()).map_err(io)?;
+    let mut tar = Decompressor::new(extent.reader(), extent.size).map_err(io)?;
     let codec = match given.encoding {
         Encoding::Gzip => Codec::Gzip,
         Encoding::Zstd => Codec::Zstd,
         Encoding::Plain => Codec::None,
     };
     if tar.codec() != codec {
-        let path = extent.path.clone();
+        let path = extent.path.to_path_buf();
         return Err(LayerError::Encoding { path, found: tar.codec().name(), expected: codec.name() });
     }
     let mut hasher = Hasher::new();
@@ -164,6 +164,6 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
     }
     match hasher.finish() {
         found if found == given.diff_id => Ok(()),
-        found => Err(LayerError::DiffId { path: extent.path.clone(), found, expected: given.diff_id }),
+        found => Err(LayerError::DiffId { path: extent.path.to_path_buf(), found, expected: given.diff_id }),
     }
 }

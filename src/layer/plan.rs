@@ -132,7 +132,7 @@ impl Layer {
     pub(super) fn file(&self) -> PathBuf {
         match self.pieces.first() {
             Some(Piece::Tar(path, _)) => path.clone(),
-            Some(Piece::Extent(extent)) => extent.path.clone(),
+            Some(Piece::Extent(extent)) => extent.path.to_path_buf(),
             _ => PathBuf::new(),
         }
     }

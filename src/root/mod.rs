@@ -16,6 +16,7 @@ mod users;
 mod write;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -168,9 +169,12 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     Ok(recorded)
 }
 
+/// Bytes of a base's `/etc/passwd` or `/etc/group`, which are read into memory: some 100,000 lines.
+const MOST_OF_USERS: u64 = 8 << 20;
+
 /// The files of the image below.
 fn files_of(below: &Base, progress: &dyn Progress) -> Result<filesystem::Directory, BaseError> {
-    filesystem::read(&base::open(&below.path, below.platform.as_ref())?, progress)
+    filesystem::read(&base::open(&below.path, below.platform.as_ref(), progress)?, progress)
 }
 
 /// The root layer without what scripts and `perms` do to it, on top of `image`.
@@ -190,6 +194,11 @@ fn plain_tree(
     }
     let mut tree = merged::finish(merged);
     let below = |path: &Path| match image.and_then(|image| image.file(path)) {
+        Some(extent) if extent.size > MOST_OF_USERS => {
+            let what =
+                format!("{} has {} bytes, and the most is {MOST_OF_USERS}", path.display(), extent.size);
+            Err(RootError::io(&extent.path, io::Error::other(what)))
+        }
         Some(extent) => extent.read_all().map(Some).map_err(|e| RootError::io(&extent.path, e)),
         None => Ok(None),
     };

@@ -132,7 +132,7 @@ impl Work<'_> {
         left: &AtomicU64,
     ) -> Result<(), DockerArchiveError> {
         let blob = (self.open)(job.descriptor).map_err(|e| job.error(e))?;
-        let mut reader = Decompressor::new(blob).map_err(|e| job.error(e))?;
+        let mut reader = Decompressor::new(blob, job.descriptor.size).map_err(|e| job.error(e))?;
         let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
         let (empty, emptied) = mpsc::channel::<Vec<u8>>();
         // Moved in, so that a panic here closes the channel before the writer is waited for.
