@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`digest`] | digests (only valid ones exist) and the hasher |
 //! | [`printable`] | text from outside, made safe to show |
+//! | [`temporary`] | temporary directories, and what is said where one cannot be removed |
 //! | [`spec`] | what the user asked for: arguments as types, checked one by one |
 //! | [`closure`] | the graph of store paths, and which paths share a layer |
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
@@ -49,3 +50,4 @@ pub mod pull;
 pub mod registry;
 pub mod root;
 pub mod spec;
+pub mod temporary;

@@ -11,6 +11,7 @@ use crate::output::docker_archive::{
 };
 use crate::output::{LinksError, OutputError, Place, WholeDirectory, WholeFile};
 use crate::registry::{Client, Platform, Reference, RegistryError, Resolved};
+use crate::temporary::TemporaryDirectory;
 
 /// Why an image could not be pulled.
 #[derive(Debug, thiserror::Error)]
@@ -113,10 +114,8 @@ impl Pull<'_> {
     ) -> Result<Resolved, PullError> {
         let destination: Destination = format!("{name}:{tag}").parse()?;
         let resolved = self.resolve()?;
-        let folder = tempfile::Builder::new()
-            .prefix("gantry-")
-            .tempdir_in(temporary)
-            .map_err(|e| PullError::io(temporary, e))?;
+        let folder =
+            TemporaryDirectory::new_in(temporary, "gantry-").map_err(|e| PullError::io(temporary, e))?;
         let config = self.client.config(self.reference, &resolved.image, self.platform, self.progress)?;
         self.client.blobs(self.reference, &resolved.image.layers, folder.path(), self.progress)?;
         let open = |layer: &Descriptor| {

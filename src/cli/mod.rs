@@ -18,6 +18,7 @@ mod stream;
 
 use std::any::Any;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,6 +33,7 @@ use crate::output::{FlatError, OutputError};
 use crate::printable::to_stderr;
 use crate::pull::PullError;
 use crate::root::{self, RootError};
+use crate::temporary::TemporaryDirectory;
 
 /// OCI images from Nix store closures.
 ///
@@ -150,6 +152,12 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// A directory for what is needed until a command ends, in `parent`.
+fn temporary_directory(parent: &Path) -> Result<TemporaryDirectory, Failure> {
+    TemporaryDirectory::new_in(parent, "gantry-")
+        .map_err(|e| Failure::Message(format!("{}: {e}", parent.display())))
 }
 
 /// Seconds since 1970.

@@ -71,13 +71,13 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let hash = match arguments.hash {
         false => None,
         true => {
-            let folder = tempfile::tempdir()?;
+            let temporary = env::temp_dir();
+            let folder = super::temporary_directory(&temporary)?;
             let path = folder.path().join("image.tar");
             let pinned = reference.with_digest(image_digest);
             let pull = Pull { reference: &pinned, ..pull };
             let name = (&final_image_name[..], &final_image_tag[..]);
-            let temporary = env::temp_dir();
-            pull.docker_archive(&path, Place::Beside, name, &temporary, super::threads(None))?;
+            pull.docker_archive(&path, Place::Direct, name, &temporary, super::threads(None))?;
             Some(sri(&path)?)
         }
     };

@@ -50,11 +50,11 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             .docker_archive(out, Place::Beside, name, &env::temp_dir(), threads)
             .map(drop)
             .map_err(Failure::from),
-        Form::Archive => tempfile::tempdir().map_err(Failure::from).and_then(|folder| {
+        Form::Archive => super::temporary_directory(&env::temp_dir()).and_then(|folder| {
             let layout = folder.path().join("layout");
             // Created first: a path that is taken is no reason to download anything.
             let archive = Archive::create(out, Place::Beside)?;
-            pull.layout(&layout, Place::Beside, name)?;
+            pull.layout(&layout, Place::Direct, name)?;
             Ok(assemble::copy(&layout, name, threads, &display, Box::new(archive))?)
         }),
     };
