@@ -107,3 +107,79 @@ fn a_file_system_without_nameless_files_and_exclusive_renames_is_enough() {
     assert!(world.out().join("index.json").is_file());
     assert_eq!(fs::read_dir(out).expect("a directory").count(), 1);
 }
+
+#[test]
+fn outputs_are_on_the_disk_before_they_have_their_names() {
+    let world = World::new();
+    let log = world.folder.join("log");
+    let synced = |ran: Ran| {
+        ran.ok();
+        let calls = fs::read_to_string(&log).expect("a log");
+        let interesting = ["fsync(", "linkat(", "renameat2(", "rename("];
+        let name = |line: &str| {
+            interesting.iter().find(|name| line.contains(**name)).map(|name| (*name).to_string())
+        };
+        calls.lines().filter_map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(synced(world.merge(&strace(text(&log), "trace=all"))), ["fsync(", "linkat(", "fsync("]);
+    fs::remove_file(world.out()).expect("a file");
+    let calls = synced(world.index(&strace(text(&log), "trace=all")));
+    let moved = calls.iter().position(|call| call == "renameat2(").expect("a rename");
+    // Of files: the layer, the configuration, the manifest, the index, index.json, oci-layout; of directories:
+    // blobs/sha256, blobs, the output.
+    assert_eq!(calls[..moved].iter().filter(|call| *call == "fsync(").count(), 9, "{calls:?}");
+    assert_eq!(calls[moved + 1..], ["fsync("]);
+}
+
+#[test]
+fn what_cannot_be_brought_to_the_disk_is_an_error_and_no_output() {
+    let world = World::new();
+    let log = world.folder.join("log");
+    for when in 1..=2 {
+        let injection = format!("inject=fsync:error=EIO:when={when}");
+        let error = world.merge(&strace(text(&log), &injection)).err();
+        let expected =
+            format!("error: cannot write {}: Input/output error (os error 5)\n", world.out().display());
+        assert_eq!(error, expected);
+        world.assert_nothing_is_left();
+    }
+    for when in [1, 9, 10] {
+        let injection = format!("inject=fsync:error=EIO:when={when}");
+        let error = world.index(&strace(text(&log), &injection)).err();
+        assert!(error.contains(text(&world.out())) && !error.contains(".gantry-"), "{error}");
+        world.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn builders_outputs_in_the_store_are_left_to_nix() {
+    let world = World::new();
+    let log = world.folder.join("log");
+    let attributes = json!({
+        "gantry": { "kind": "export", "image": world.images.folder.path() },
+        "outputs": { "out": world.out() },
+    });
+    let attrs = world.folder.write("attrs.json", attributes.to_string());
+    let log_path = log.display().to_string();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", &log_path, "-e", "trace=fsync,fdatasync,linkat,unlink"]);
+    run(command.arg(gantry()).args(["build", "--attrs"]).arg(attrs).env_remove("NIX_LOG_FD")).ok();
+    assert_eq!(fs::read_to_string(&log).expect("a log"), "");
+    assert!(world.out().is_file());
+}
+
+#[test]
+fn a_temporary_directory_that_cannot_be_removed_is_named_in_a_warning() {
+    let world = World::new();
+    let log = world.folder.join("log");
+    // An output that fails, and whose directory cannot be removed, either.
+    let mut wrapper = strace(text(&log), "inject=fsync:error=EIO:when=1");
+    wrapper.extend(["-e", "inject=unlinkat,rmdir:error=EROFS"]);
+    let error = world.index(&wrapper).err();
+    let lines: Vec<&str> = error.lines().collect();
+    let left =
+        fs::read_dir(world.folder.join("out")).expect("a directory").next().expect("one").expect("an entry");
+    let warning = format!("warning: cannot remove {}: Read-only file system", left.path().display());
+    assert!(lines[0].starts_with(&warning), "{error}");
+    assert!(lines[1].starts_with("error: cannot write"), "{error}");
+}

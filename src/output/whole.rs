@@ -3,6 +3,10 @@
 //! A file beside its path has no name before it is complete (`O_TMPFILE`), so that nothing is left of it however the
 //! process ends. Where the file system has no such files, and for directories, a name that begins with `.gantry-`
 //! stands for the output meanwhile: a process that is killed leaves that.
+//!
+//! What is written beside its path is on the disk before it has its name (`fsync`), and the name is on the disk before
+//! the command succeeds: after a power cut, a path has all of its output, or nothing. What builders write into the store
+//! is for Nix to sync (its setting `fsync-store-paths`), so that nothing is synced at [`Place::Direct`].
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -19,7 +23,7 @@ use crate::temporary::{warn, without_path};
 /// Where an output is written before it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Beside its path, and moved there: a part of it is never seen.
+    /// Beside its path, and moved there: a part of it is never seen, and a power cut leaves none.
     Beside,
     /// At its path, and removed on failure: for Nix's builders, which may write nowhere else, and whose outputs Nix
     /// hides until they succeed; and for what is in a temporary directory.
@@ -84,13 +88,16 @@ impl WholeFile {
         if self.place == Place::Direct {
             return Ok(());
         }
+        sync(&self.file)?;
         match &self.name {
             Some(name) => rename_new(name, &self.path)?,
             None => {
                 rustix::fs::linkat(CWD, of_descriptor(&self.file), CWD, &self.path, AtFlags::SYMLINK_FOLLOW)?
             }
         }
-        Ok(())
+        // From here on, this is the name to remove should anything fail.
+        self.name = Some(self.path.clone());
+        sync_directory(parent(&self.path))
     }
 }
 
@@ -171,7 +178,11 @@ impl WholeDirectory {
         if self.place == Place::Direct {
             return Ok(());
         }
-        rename_new(&self.working, &self.path)
+        sync_tree(&self.working)?;
+        rename_new(&self.working, &self.path)?;
+        // From here on, this is the name to remove should anything fail.
+        self.working = self.path.clone();
+        sync_directory(parent(&self.path))
     }
 }
 
@@ -210,4 +221,33 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         },
         done => Ok(done?),
     }
+}
+
+/// Has the disk keep a file. A file system that cannot say when it has done so (fsync(2), EINVAL) is taken as it is.
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(e) if e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
+        done => done,
+    }
+}
+
+/// Has the disk keep the names in a directory. One that may be written to and not read cannot be opened for that.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => sync(&opened?),
+    }
+}
+
+/// Has the disk keep a directory with everything in it. Links are not followed: their targets are not of this output.
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => sync_tree(&entry.path())?,
+            kind if kind.is_file() => sync(&File::open(entry.path())?)?,
+            _ => {}
+        }
+    }
+    sync(&File::open(directory)?)
 }
