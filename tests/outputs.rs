@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use support::{Folder, MadeImages, MadeLayer, Ran, gantry, listing, run, tar};
+use support::{Folder, MadeImages, MadeLayer, Ran, Scripts, gantry, listing, run, tar};
 
 /// An image of one layer with 300 kB of text; beside it, directories for outputs and for temporary files.
 struct World {
@@ -70,6 +70,37 @@ fn strace<'a>(log: &'a str, injection: &'a str) -> Vec<&'a str> {
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn a_file_beyond_the_size_limit_is_an_error_that_names_it() {
+    let world = World::new();
+    let out = world.out().display().to_string();
+    let limit = ["prlimit", "--fsize=100000"];
+    for ran in [
+        world.merge(&limit),
+        world.gantry(&limit, &["export", "--output", &out]),
+        world.gantry(&limit, &["merge", "--compressor", "gz", "--output", &out]),
+    ] {
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("File too large"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("/gantry-test-"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        world.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn scripts_have_the_default_action_of_the_size_limit() {
+    let scripts = Scripts::new();
+    // 153 is 128 and SIGXFSZ; dd reports an error and ends with 1 where the signal is ignored.
+    let script =
+        "(ulimit -f 1; dd if=/dev/zero of=big bs=1000 count=1000) || test $? = 153; rm big; echo x > made";
+    let tree = scripts.tree(json!({ "extraCommands": script }), "out");
+    assert_eq!(
+        tree.keys().collect::<Vec<_>>(),
+        [".", "made"].map(|name| tree.get_key_value(name).expect(name).0)
+    );
 }
 
 #[test]

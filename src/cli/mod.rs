@@ -102,10 +102,14 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    if let Err(e) = survive_file_size_limit() {
+        to_stderr("error", &format!("cannot handle SIGXFSZ: {e}"));
+        return ExitCode::FAILURE;
+    }
     // The processes that this program starts itself: `build` for a root layer's scripts, with a task on standard
     // input, and `doctor`. They are not commands of clap's, which suggests hidden ones for misspelt ones.
     if std::env::args_os().skip(1).eq([root::commands::INSIDE]) {
-        // No threads and no signal handlers: this process forks and enters namespaces.
+        // No threads, and no handlers of Ctrl-C: this process forks and enters namespaces.
         return match root::commands::inside() {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {
@@ -142,6 +146,13 @@ pub fn run() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// A write beyond the limit of file sizes (`ulimit -f`) sends SIGXFSZ, which would end the process without a word and
+/// leave its temporary files. With a handler, the write fails with EFBIG instead. Handlers, unlike ignored signals, are
+/// not inherited by programs that are executed (execve(2)): scripts have the default action.
+fn survive_file_size_limit() -> std::io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second ends the process at once.
