@@ -123,9 +123,6 @@ pub enum AssembleError {
         /// Where it is, too.
         second: PathBuf,
     },
-    /// No threads.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// What lies on top of all store paths.

@@ -60,8 +60,7 @@ fn of_closure(
     let Surroundings { store, threads, now, progress } = *surroundings;
     let shared = Shared { mtime: spec.mtime.seconds(now), owner: spec.owner.clone() };
     let paths: Vec<String> = layering::plan(graph, &Layering::Single, 1, 0)?.into_iter().flatten().collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let sizes = pool.install(|| layer::measure(&paths, &shared))?;
+    let sizes = layer::measure(&paths, &shared, threads)?;
     let recorded = paths
         .iter()
         .filter_map(|path| known.get(path))

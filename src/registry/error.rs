@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::threads::ThreadError;
 
 /// Why something could not be had from a registry.
 ///
@@ -122,6 +123,9 @@ pub enum RegistryError {
         /// What the system said.
         source: io::Error,
     },
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -148,7 +152,7 @@ impl RegistryError {
         use RegistryError::*;
         match self {
             Reference { .. } | Setting { .. } | Platform { .. } => Kind::Usage,
-            File { .. } | Network { .. } | Write { .. } => Kind::Environment,
+            File { .. } | Network { .. } | Write { .. } | Threads(_) => Kind::Environment,
             Status { status, .. } if *status == 429 || *status >= 500 => Kind::Environment,
             Status { .. } | Authentication { .. } => Kind::Refused,
             Target { .. } | Document { .. } | Digest { .. } | Size { .. } => Kind::Content,
