@@ -55,6 +55,9 @@ pub enum AssembleError {
     Output(#[from] OutputError),
     /// The base image could not be read.
     #[error("fromImage: {0}")]
+    FromImage(BaseError),
+    /// Another image could not be read.
+    #[error(transparent)]
     Base(#[from] BaseError),
     /// The base image is for another machine.
     #[error(
@@ -346,15 +349,22 @@ fn counted(base: usize, explicit: usize) -> String {
     }
 }
 
+/// A platform, in words.
+fn platform(os: &str, architecture: &str) -> String {
+    let known =
+        |name: &str, what: &str| if name.is_empty() { format!("(no {what})") } else { name.to_owned() };
+    format!("{}/{}", known(os, "os"), known(architecture, "architecture"))
+}
+
 /// The image below, if it is for the same machine.
 fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
-    let base = base::open(path, Some(&spec.platform))?;
+    let base = base::open(path, Some(&spec.platform)).map_err(AssembleError::FromImage)?;
     let wanted = (&spec.platform.os, &spec.platform.architecture);
     match (&base.config.os, &base.config.architecture) == wanted {
         true => Ok(base),
         false => Err(AssembleError::Platform {
-            base: format!("{}/{}", base.config.os, base.config.architecture),
-            image: format!("{}/{}", wanted.0, wanted.1),
+            base: platform(&base.config.os, &base.config.architecture),
+            image: platform(wanted.0, wanted.1),
         }),
     }
 }

@@ -31,7 +31,7 @@ pub fn write_layer(
     let mut below = Vec::new();
     if let Some(base) = &spec.from_image {
         below.extend(
-            base_layers(&base::open(&base.path, base.platform.as_ref())?)
+            base_layers(&base::open(&base.path, base.platform.as_ref()).map_err(AssembleError::FromImage)?)
                 .into_iter()
                 .flat_map(|layer| layer.paths),
         );

@@ -89,6 +89,13 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
                 any.downcast_ref(),
                 Some(AssembleError::Output(OutputError::Layer(LayerError::Interrupted)))
             )
+            || matches!(
+                any.downcast_ref(),
+                Some(
+                    AssembleError::Base(BaseError::Interrupted)
+                        | AssembleError::FromImage(BaseError::Interrupted)
+                )
+            )
             || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
             || matches!(any.downcast_ref(), Some(RootError::Base(BaseError::Interrupted)))
             || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
