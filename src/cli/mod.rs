@@ -14,6 +14,7 @@ mod progress;
 mod pull;
 mod size;
 mod source;
+mod standard_output;
 mod stream;
 
 use std::any::Any;
@@ -34,6 +35,7 @@ use crate::printable::to_stderr;
 use crate::pull::PullError;
 use crate::root::{self, RootError};
 use crate::temporary::TemporaryDirectory;
+use standard_output::StandardOutput;
 
 /// OCI images from Nix store closures.
 ///
@@ -107,8 +109,8 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     }
 }
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
+/// Runs the command line of this process; `stdout_is_open`: whether it was when the process began.
+pub fn run(stdout_is_open: bool) -> ExitCode {
     if let Err(e) = survive_file_size_limit() {
         to_stderr("error", &format!("cannot handle SIGXFSZ: {e}"));
         return ExitCode::FAILURE;
@@ -129,16 +131,17 @@ pub fn run() -> ExitCode {
         return doctor::try_namespaces();
     }
     let arguments = Arguments::parse();
+    let stdout = StandardOutput::new(stdout_is_open);
     let result = interrupt_flag().and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
-        Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
+        Command::Prefetch(arguments) => prefetch::run(arguments, stdout, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
-        Command::Stream(arguments) => stream::run(arguments, interrupted),
+        Command::Stream(arguments) => stream::run(arguments, stdout, interrupted),
         Command::Merge(arguments) => merge::run(arguments, interrupted),
-        Command::Export(arguments) => export::run(arguments, interrupted),
-        Command::Inspect(arguments) => inspect::run(arguments, interrupted),
-        Command::Doctor(arguments) => doctor::run(arguments, interrupted),
-        Command::Completions(arguments) => completions::run(arguments),
+        Command::Export(arguments) => export::run(arguments, stdout, interrupted),
+        Command::Inspect(arguments) => inspect::run(arguments, stdout, interrupted),
+        Command::Doctor(arguments) => doctor::run(arguments, stdout, interrupted),
+        Command::Completions(arguments) => completions::run(arguments, stdout),
         Command::Man(arguments) => man::run(arguments),
     });
     match result {

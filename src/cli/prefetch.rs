@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Failure;
 use super::progress::Display;
 use super::source::Source;
+use super::standard_output::StandardOutput;
 use crate::digest::{Digest, Hasher};
 use crate::output::Place;
 use crate::pull::Pull;
@@ -57,7 +58,11 @@ struct Report {
     hash: Option<String>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
     let client = arguments.source.options().client()?;
     let (reference, platform) = (arguments.source.reference()?, arguments.source.options().platform());
@@ -99,7 +104,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.call(),
     };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    stdout.print(&text)
 }
 
 /// The SHA-256 of a file as Nix writes it (W3C, Subresource Integrity).
