@@ -109,6 +109,16 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// With another message.
+    fn reworded(self, reword: impl Fn(&str) -> String) -> Failure {
+        match self {
+            Failure::Message(message) => Failure::Message(reword(&message)),
+            other => other,
+        }
+    }
+}
+
 /// Runs the command line of this process; `stdout_is_open`: whether it was when the process began.
 pub fn run(stdout_is_open: bool) -> ExitCode {
     if let Err(e) = survive_file_size_limit() {

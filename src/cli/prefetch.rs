@@ -82,8 +82,11 @@ pub fn run(
             let pinned = reference.with_digest(image_digest);
             let pull = Pull { reference: &pinned, ..pull };
             let name = (&final_image_name[..], &final_image_tag[..]);
-            pull.docker_archive(&path, Place::Direct, name, &temporary, super::threads(None))?;
-            Some(sri(&path)?)
+            let archived = pull.docker_archive(&path, Place::Direct, name, &temporary, super::threads(None));
+            let hash = archived
+                .map_err(Failure::from)
+                .and_then(|_| sri(&path).map_err(|e| Failure::Message(format!("{}: {e}", path.display()))));
+            Some(hash.map_err(|failure| failure.reworded(|message| folder.hide(message)))?)
         }
     };
     display.finish();

@@ -9,7 +9,7 @@
 //! is for Nix to sync (its setting `fsync-store-paths`), so that nothing is synced at [`Place::Direct`].
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,11 @@ impl WholeFile {
     /// The open file.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Writes `bytes` where the last ones ended.
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        (&self.file).write_all(bytes).map_err(|e| OutputError::io(&self.path, e))
     }
 
     /// The file is complete: it is at its path, with mode 0644.

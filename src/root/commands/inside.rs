@@ -32,7 +32,7 @@ enum InsideError {
     Refused(#[from] Refused),
     #[error(transparent)]
     Mount(#[from] MountError),
-    #[error("runAsRoot: {0}")]
+    #[error("in the root of the scripts: {0}")]
     Disk(#[from] DiskError),
     #[error(transparent)]
     Changes(#[from] ChangesError),
