@@ -55,6 +55,9 @@ pub enum AssembleError {
     Output(#[from] OutputError),
     /// The base image could not be read.
     #[error("fromImage: {0}")]
+    FromImage(BaseError),
+    /// Another image could not be read.
+    #[error(transparent)]
     Base(#[from] BaseError),
     /// The base image is for another machine.
     #[error(
@@ -126,9 +129,6 @@ pub enum AssembleError {
     /// An image without layers is to be written again.
     #[error("{}: the image has no layers, and the image-spec demands at least one; build it on a layer", .0.display())]
     NoLayers(PathBuf),
-    /// No threads.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// What lies on top of all store paths.
@@ -364,15 +364,22 @@ fn counted(base: usize, explicit: usize) -> String {
     }
 }
 
+/// A platform, in words.
+fn platform(os: &str, architecture: &str) -> String {
+    let known =
+        |name: &str, what: &str| if name.is_empty() { format!("(no {what})") } else { name.to_owned() };
+    format!("{}/{}", known(os, "os"), known(architecture, "architecture"))
+}
+
 /// The image below, if it is for the same machine.
 fn below(path: &Path, spec: &ImageSpec, progress: &dyn Progress) -> Result<Opened, AssembleError> {
-    let base = base::open(path, Some(&spec.platform), progress)?;
+    let base = base::open(path, Some(&spec.platform), progress).map_err(AssembleError::FromImage)?;
     let wanted = (&spec.platform.os, &spec.platform.architecture);
     match (&base.config.os, &base.config.architecture) == wanted {
         true => Ok(base),
         false => Err(AssembleError::Platform {
-            base: format!("{}/{}", base.config.os, base.config.architecture),
-            image: format!("{}/{}", wanted.0, wanted.1),
+            base: platform(&base.config.os, &base.config.architecture),
+            image: platform(wanted.0, wanted.1),
         }),
     }
 }

@@ -10,6 +10,8 @@
 //! |---|---|
 //! | [`digest`] | digests (only valid ones exist) and the hasher |
 //! | [`printable`] | text from outside, made safe to show |
+//! | [`temporary`] | temporary directories, and what is said where one cannot be removed |
+//! | `threads` | threads that a limit of processes may refuse |
 //! | [`spec`] | what the user asked for: arguments as types, checked one by one |
 //! | [`closure`] | the graph of store paths, and which paths share a layer |
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
@@ -28,6 +30,8 @@
 //!
 //! Imports go one way as well: `cli`, `plugin` → `doctor`, `assemble`, `pull` → `output`, `registry`, `root` → `sandbox`, `fakeroot`,
 //! `image`, `layer`, `base`, `closure` → `spec`, `digest`.
+
+#![warn(clippy::disallowed_methods)]
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(
@@ -54,3 +58,5 @@ pub mod registry;
 pub mod root;
 pub mod sandbox;
 pub mod spec;
+pub mod temporary;
+mod threads;

@@ -143,15 +143,17 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let (temporary, cores) = (&temporary, threads);
             let surroundings =
                 root::Surroundings { store: &store, temporary, cores, now, progress: &display };
-            root::build(&arguments, &surroundings, whole.working())?;
+            let built = root::build(&arguments, &surroundings, whole.working());
+            built.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::DirectoryLinks { arguments: below } => {
             let Some(below) = Base::from_json(&below)? else { return Err(fail("no fromImage".into())) };
             let image =
                 filesystem::read(&base::open(&below.path, below.platform.as_ref(), &display)?, &display)?;
+            let links = serde_json::to_vec(&DirectoryLinks::of(&image))?;
             let whole = WholeFile::create(&out, place)?;
-            serde_json::to_writer(whole.file(), &DirectoryLinks::of(&image))?;
+            whole.write_all(&links)?;
             whole.finish()?;
         }
         Task::Database { arguments: database, root } => {
@@ -166,7 +168,9 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             };
             let time = spec.mtime.seconds(now);
             let whole = WholeDirectory::create(&out, place)?;
-            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display)?;
+            let written =
+                database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display);
+            written.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::Image { arguments: image, format, compressor, root, database } => {
@@ -197,7 +201,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let surroundings = Surroundings { store: &store, threads, now, progress: &display };
             let result = assemble::write_layer(&spec, attributes.closure, whole.working(), &surroundings);
             display.finish();
-            result?;
+            result.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::Export { image } => super::export::to_file(&image, &out, place, &display)?,
@@ -254,6 +258,12 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+/// An error on the way to a directory, which is called by its own path: the one that it has meanwhile is gone.
+fn named(whole: &WholeDirectory, error: impl std::error::Error + 'static) -> Failure {
+    let (working, path) = (whole.working().display().to_string(), whole.path().display().to_string());
+    Failure::from(error).reworded(|message| message.replace(&working, &path))
 }
 
 /// A client in this process's surroundings.

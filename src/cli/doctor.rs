@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Failure;
+use super::standard_output::StandardOutput;
 use crate::doctor::{self, Check, Report, Runner, Status, Surroundings};
 use crate::printable::printable;
 use crate::registry::Environment;
@@ -49,7 +50,11 @@ fn executable(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let surroundings = Surroundings {
         environment: Environment::of_process(),
         nix: arguments.nix,
@@ -58,16 +63,11 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         runner: Runner { limit: Duration::from_secs(arguments.timeout), interrupted },
     };
     let report = doctor::examine(&surroundings).map_err(|_| Failure::Interrupted)?;
-    let stdout = io::stdout();
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",
-        false => table(&report, stdout.is_terminal() && wants_colours()),
+        false => table(&report, io::stdout().is_terminal() && wants_colours()),
     };
-    match stdout.lock().write_all(text.as_bytes()) {
-        // A reader that has seen enough closes the pipe.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other?,
-    }
+    stdout.print(&text)?;
     if report.can_build { Ok(()) } else { Err(Failure::Reported) }
 }
 

@@ -1,14 +1,13 @@
 //! `gantry export`: an image's root file system, as one tar.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Failure;
 use super::progress::Display;
+use super::standard_output::StandardOutput;
 use crate::base::{self, filesystem};
 use crate::output::{Place, WholeFile, content_size, write_flat};
 
@@ -21,15 +20,15 @@ pub struct Arguments {
     output: Option<PathBuf>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
     let Some(out) = &arguments.output else {
-        if io::stdout().is_terminal() {
-            let what = "a tar is nothing for a terminal: use --output FILE, or redirect standard output";
-            return Err(Failure::Message(what.into()));
-        }
-        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        return flatten(&arguments.image, stdout, Path::new("standard output"), &display);
+        let out = stdout.for_a_tar("use --output FILE, or redirect it")?;
+        return flatten(&arguments.image, out, stdout.name(), &display);
     };
     to_file(&arguments.image, out, Place::Beside, &display)
 }

@@ -1,6 +1,5 @@
 //! `gantry inspect`: the layers of an image, here or in a registry.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,6 +10,7 @@ use super::Failure;
 use super::progress::Display;
 use super::size::human;
 use super::source::RegistryOptions;
+use super::standard_output::StandardOutput;
 use crate::base::{self, Container, Opened};
 use crate::digest::Digest;
 use crate::image::received::{self, Received};
@@ -60,7 +60,11 @@ struct Layer {
     paths: Vec<String>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let remote = arguments.image.to_str().filter(|image| image.starts_with("docker://"));
     let report = match remote {
         Some(reference) => Report::of_registry(reference, &arguments.options, interrupted)?,
@@ -73,11 +77,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.table(),
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Who closes the pipe has seen enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(Failure::from),
-    }
+    stdout.print(&text)
 }
 
 impl Report {

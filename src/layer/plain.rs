@@ -12,6 +12,7 @@ use super::tar::Shared;
 use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Piece, Progress, Slot};
 use crate::digest::{Digest, Hasher};
 use crate::spec::Owner;
+use crate::threads::together;
 
 /// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
 const CHUNK: usize = 256 << 10;
@@ -31,24 +32,20 @@ pub(super) fn write(
     let failed = AtomicBool::new(false);
     let results: Vec<Mutex<Option<Result<Digest, LayerError>>>> =
         layers.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, layers.len().max(1)) {
-            scope.spawn(|| {
-                let mut buffer = vec![0; CHUNK];
-                while !failed.load(Ordering::Relaxed) {
-                    let turn = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&index) = longest_first.get(turn) else { break };
-                    progress.layer(turn, layers.len());
-                    let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
-                    let result = copy(layers[index], shared, &slots[index], &mut buffer, progress, &stop);
-                    if result.is_err() {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                    if let Ok(mut place) = results[index].lock() {
-                        *place = Some(result);
-                    }
-                }
-            });
+    together(threads.min(layers.len()), || {
+        let mut buffer = vec![0; CHUNK];
+        while !failed.load(Ordering::Relaxed) {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&index) = longest_first.get(turn) else { break };
+            progress.layer(turn, layers.len());
+            let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
+            let result = copy(layers[index], shared, &slots[index], &mut buffer, progress, &stop);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            if let Ok(mut place) = results[index].lock() {
+                *place = Some(result);
+            }
         }
     });
 

@@ -13,6 +13,7 @@ use super::watch::{Stop, watched};
 use super::{Client, Reference, RegistryError};
 use crate::image::Descriptor;
 use crate::layer::Progress;
+use crate::threads::together;
 
 impl Client {
     /// Downloads blobs of the reference's repository into `folder`, each distinct one once, under the 64 digits of
@@ -54,11 +55,7 @@ impl Client {
                     }
                 }
             };
-            std::thread::scope(|scope| {
-                for _ in 0..self.concurrency.min(distinct.len()) {
-                    scope.spawn(worker);
-                }
-            });
+            together(self.concurrency.min(distinct.len()), worker);
             match lock(&failed).take() {
                 Some(error) => Err(error),
                 None => stop.check(),

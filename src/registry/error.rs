@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::threads::ThreadError;
 
 /// Why something could not be had from a registry.
 ///
@@ -130,6 +131,9 @@ pub enum RegistryError {
         /// What the origin did.
         origin: Box<RegistryError>,
     },
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -156,7 +160,7 @@ impl RegistryError {
         use RegistryError::*;
         match self {
             Reference { .. } | Setting { .. } | Platform { .. } => Kind::Usage,
-            File { .. } | Network { .. } | Write { .. } => Kind::Environment,
+            File { .. } | Network { .. } | Write { .. } | Threads(_) => Kind::Environment,
             Status { status, .. } if *status == 429 || *status >= 500 => Kind::Environment,
             Status { .. } | Authentication { .. } => Kind::Refused,
             Target { .. } | Document { .. } | Digest { .. } | Size { .. } => Kind::Content,
@@ -172,7 +176,7 @@ impl RegistryError {
 
     /// Whether asking another place is of no use: the fault is this machine's.
     pub(super) fn is_local(&self) -> bool {
-        matches!(self, RegistryError::Write { .. } | RegistryError::Cancelled)
+        matches!(self, RegistryError::Write { .. } | RegistryError::Threads(_) | RegistryError::Cancelled)
     }
 
     /// Whether the place that was asked is down, or lies: asking it for something else would only cost time.

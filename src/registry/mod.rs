@@ -50,6 +50,7 @@ mod platform;
 mod proxy;
 mod range;
 mod reference;
+mod resolve;
 mod retry;
 mod session;
 mod survey;

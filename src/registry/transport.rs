@@ -6,10 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Request as HttpRequest};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::error::sanitised;
 use super::limits::{self, Deadline, Limits, in_seconds};
+use super::resolve::InTime;
 use super::url::{Origin, Url};
 use super::watch::Stop;
 use super::{Environment, RegistryError, failure, proxy, retry, tls};
@@ -254,7 +256,7 @@ impl Transport {
             .timeout_per_read(Some(self.limits.idle))
             .timeout_per_write(Some(self.limits.idle))
             .build();
-        let agent = Agent::new_with_config(config);
+        let agent = Agent::with_parts(config, DefaultConnector::default(), InTime);
         agents.insert(origin.clone(), agent.clone());
         Ok(agent)
     }

@@ -30,6 +30,7 @@ use crate::base::{self, BaseError};
 use crate::layer::Progress;
 use crate::layer::tar::Shared;
 use crate::spec::{ArgumentError, Base, RootSpec};
+use crate::temporary::{hide, without_path};
 use merged::Way;
 use tree::{Directory, InTheWay, Node};
 use write::Defaults;
@@ -120,11 +121,37 @@ pub struct Surroundings<'s> {
 
 /// Makes the root layer that `arguments` ask for in the new directory `out`.
 pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Result<Recorded, RootError> {
+    // What scripts make is read until the layer is written.
+    let mut work = None;
+    let built = build_with(&mut work, arguments, surroundings, out);
+    built.map_err(|error| match &work {
+        Some(work) if !matches!(error, RootError::Interrupted | RootError::Base(BaseError::Interrupted)) => {
+            RootError::Commands(without_work(&error.to_string(), work.path(), surroundings.temporary))
+        }
+        _ => error,
+    })
+}
+
+/// A message that does not name the directory in which scripts worked: it is gone when the message is read.
+fn without_work(message: &str, work: &Path, temporary: &Path) -> String {
+    // Where scripts work, paths begin anew.
+    let mut message = message.to_owned();
+    for root in ["merged", "layer"].map(|name| work.join(name).display().to_string()) {
+        message = message.replace(&format!("{root}/"), "in the root of the scripts: /");
+        message = message.replace(&root, "the root of the scripts");
+    }
+    hide(&message, work, &temporary.display().to_string())
+}
+
+fn build_with(
+    work: &mut Option<commands::Work>,
+    arguments: &Value,
+    surroundings: &Surroundings,
+    out: &Path,
+) -> Result<Recorded, RootError> {
     let spec = RootSpec::from_json(arguments)?;
     let Surroundings { store, progress, .. } = *surroundings;
     let mtime = spec.mtime.seconds(surroundings.now);
-    // What scripts make is read until the layer is written.
-    let mut work = None;
     let mut tree = match spec.commands {
         None => {
             let image = spec.from_image.as_ref().filter(|_| !spec.users.is_empty());
@@ -133,7 +160,7 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
         }
         Some(_) => {
             let directory = commands::Work::new(surroundings.temporary);
-            let directory = directory.map_err(|e| RootError::io(surroundings.temporary, e))?;
+            let directory = directory.map_err(|e| RootError::io(surroundings.temporary, without_path(e)))?;
             let work = work.insert(directory).path();
             let inside = commands::Surroundings { store, work, cores: surroundings.cores, mtime };
             commands::run(arguments, &inside, progress)?

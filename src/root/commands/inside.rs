@@ -26,7 +26,7 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 enum InsideError {
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error("runAsRoot: {0}")]
+    #[error("in the root of the scripts: {0}")]
     Disk(#[from] DiskError),
     #[error(transparent)]
     Changes(#[from] ChangesError),

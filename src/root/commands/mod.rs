@@ -20,7 +20,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -32,6 +32,7 @@ use serde_json::Value;
 use super::RootError;
 use super::tree::Directory;
 use crate::layer::Progress;
+use crate::threads::{self, ThreadError};
 
 pub use inside::inside;
 pub(super) use work::Work;
@@ -99,7 +100,13 @@ pub(super) fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(error)?;
-    let copied = child.stderr.take().map(copy_to_stderr).transpose().map_err(error)?;
+    let copied = match child.stderr.take().map(copy_to_stderr).transpose() {
+        Ok(copied) => copied,
+        Err(e) => {
+            child.kill().and_then(|()| child.wait()).map_err(error)?;
+            return Err(RootError::Commands(e.to_string()));
+        }
+    };
     // Ended last, when all that could write is gone.
     let copied = || copied.into_iter().for_each(|thread| drop(thread.join()));
     if let Some(mut stdin) = child.stdin.take() {
@@ -146,8 +153,8 @@ pub(super) fn run(
 }
 
 /// Copies what scripts print to standard error, from a thread.
-fn copy_to_stderr(mut from: ChildStderr) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("output of scripts".into()).spawn(move || {
+fn copy_to_stderr(mut from: ChildStderr) -> Result<JoinHandle<()>, ThreadError> {
+    threads::start(move || {
         let mut to = io::stderr();
         let mut buffer = [0; 8192];
         // A standard error that is closed or full is not a reason to stop the scripts: the rest is read and lost.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::temporary::warn;
+
 /// How often removing is tried, and what is waited in between.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +46,7 @@ impl Drop for Work {
                 _ => return,
             }
         }
+        warn(self.path(), fs::remove_dir_all(self.path()));
     }
 }
 

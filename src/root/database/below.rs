@@ -20,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{DIRECTORY, DatabaseError, FILE, Row};
 use crate::base::filesystem;
 use crate::layer::Progress;
+use crate::temporary::TemporaryDirectory;
 
 /// Bytes of the database with its log or journal: ten times what a machine with 100,000 paths has.
 const MOST_BYTES: u64 = 1 << 30;
@@ -54,7 +55,8 @@ pub(super) fn rows(
     let at = Path::new(DIRECTORY).join(FILE);
     let Some(main) = image.file(&at) else { return Ok(BTreeMap::new()) };
     let below = Below { image: main.path.to_path_buf(), progress };
-    let folder = tempfile::tempdir().map_err(DatabaseError::io(&std::env::temp_dir()))?;
+    let parent = std::env::temp_dir();
+    let folder = TemporaryDirectory::new_in(&parent, "gantry-").map_err(DatabaseError::io(&parent))?;
     let copy = folder.path().join(FILE);
     below.copy(image, &at, &copy)?;
     let rows = below.open(&copy).map_err(|error| below.wrong(error)).and_then(|database| {
