@@ -16,11 +16,12 @@ export PATH := $(abspath $(dir $(NIX))):$(PATH)
 export PKG_CONFIG_PATH := $(abspath $(dir $(NIX))../lib/pkgconfig):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build builder plugin share man install uninstall demo test newer-nix-root test-newer-nix lint format bench clean
+.PHONY: help setup build builder plugin share man install uninstall demo test faults newer-nix-root test-newer-nix lint format bench clean
 
 help:
 	@echo "make demo    build everything, make an image with nix build, look at it, run it"
 	@echo "make test    all tests: with real Nix, real closures, real image tools; NIX=/path/to/nix for another Nix"
+	@echo "make faults  every system call of every command fails once, or is the last one"
 	@echo "make bench   speed and memory, beside other tools, in one run"
 	@echo "make fuzz SECONDS=300    searches for inputs that readers of hostile data fail on"
 	@echo "make lint    formats and lints, as CI checks them;  make format repairs formats"
@@ -66,6 +67,10 @@ uninstall:
 demo: setup build
 	$(SUDO) tests/demo $(DIST)
 
+# Every system call of every command and kind of build fails once, or is the last one (five minutes); make test has a sample.
+faults: setup build
+	$(SUDO) tests/faults $(DIST)/bin/gantry
+
 test: setup build
 	$(SUDO) cargo test
 	@if [ -n "$(NIX)" ]; then echo "Tested with $$(nix --version) alone"; \
@@ -106,12 +111,14 @@ lint:
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
+	clang-format --style=file:cpp/.clang-format --dry-run --Werror tests/escapes/*.c tests/escapes/*.h
 	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
+	clang-format --style=file:cpp/.clang-format -i tests/escapes/*.c tests/escapes/*.h
 	tests/support/nix-format $(NIX_FILES)
 
 bench: setup build

@@ -56,6 +56,7 @@ in
         "os"
         "arch"
         "variant"
+        "preferGzip"
         "finalImageName"
         "finalImageTag"
         "tlsVerify"

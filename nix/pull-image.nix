@@ -19,6 +19,7 @@ let
         arch = arguments.arch or (prim.platformOf system).architecture;
         variant = arguments.variant or null;
       };
+      preferGzip = arguments.preferGzip or false;
       tlsVerify = arguments.tlsVerify or true;
       registry = { inherit imageName tlsVerify; };
 
@@ -64,15 +65,18 @@ let
           outputHash = hash;
           gantry = {
             kind = "pull";
-            arguments = platform // {
-              inherit
-                imageName
-                imageDigest
-                finalImageName
-                finalImageTag
-                tlsVerify
-                ;
-            };
+            arguments =
+              platform
+              // {
+                inherit
+                  imageName
+                  imageDigest
+                  finalImageName
+                  finalImageTag
+                  tlsVerify
+                  ;
+              }
+              // (if preferGzip then { inherit preferGzip; } else { });
           };
           inherit impureEnvVars;
         }
@@ -109,7 +113,7 @@ let
             platform
             // {
               request = "choose";
-              inherit imageName digest;
+              inherit imageName digest preferGzip;
               document = found.text;
             }
           );
@@ -215,7 +219,8 @@ let
   # One name for all, so that the path says nothing but the digest.
   blobName = "oci-blob";
 
-  # What a build of known output may take from the daemon's environment (nixpkgs, proxyImpureEnvVars).
+  # What a build of known output may take from the daemon's environment (nixpkgs, proxyImpureEnvVars; mirrors and
+  # limits of registries).
   impureEnvVars = [
     "http_proxy"
     "https_proxy"
@@ -228,6 +233,11 @@ let
     "ALL_PROXY"
     "NO_PROXY"
     "NIX_SSL_CERT_FILE"
+    "GANTRY_REGISTRY_MIRRORS"
+    "GANTRY_REGISTRY_DOCUMENT_SECONDS"
+    "GANTRY_REGISTRY_BYTES_PER_SECOND"
+    "GANTRY_REGISTRY_IDLE_SECONDS"
+    "GANTRY_REGISTRY_RETRY_AFTER_SECONDS"
   ];
 in
 pullImage

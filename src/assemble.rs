@@ -55,6 +55,9 @@ pub enum AssembleError {
     Output(#[from] OutputError),
     /// The base image could not be read.
     #[error("fromImage: {0}")]
+    FromImage(BaseError),
+    /// Another image could not be read.
+    #[error(transparent)]
     Base(#[from] BaseError),
     /// The base image is for another machine.
     #[error(
@@ -123,9 +126,9 @@ pub enum AssembleError {
         /// Where it is, too.
         second: PathBuf,
     },
-    /// No threads.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// An image without layers is to be written again.
+    #[error("{}: the image has no layers, and the image-spec demands at least one; build it on a layer", .0.display())]
+    NoLayers(PathBuf),
 }
 
 /// What lies on top of all store paths.
@@ -173,7 +176,7 @@ impl<'s> Plan<'s> {
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
         let shared = Shared { mtime: spec.mtime.seconds(surroundings.now), owner: spec.owner.clone() };
-        let below = Below::read(spec)?;
+        let below = Below::read(spec, surroundings.progress)?;
 
         // A closure is also exported to be described in a Nix database.
         let closure = if spec.include_store_paths { closure } else { Vec::new() };
@@ -208,7 +211,7 @@ impl<'s> Plan<'s> {
         surroundings: &'s Surroundings<'s>,
     ) -> Result<Plan<'s>, AssembleError> {
         let shared = Shared { mtime, owner: spec.owner.clone() };
-        let mut below = Below::read(spec)?;
+        let mut below = Below::read(spec, surroundings.progress)?;
         for given in below.layers.iter_mut().filter_map(|layer| layer.given.as_mut()) {
             given.checked = true; // when the recipe was made, and the blobs' digests are in it
         }
@@ -227,7 +230,7 @@ impl<'s> Plan<'s> {
         let mut layers = below.layers;
         layers.extend(planned.layers(top, &recorded, &shared, surroundings.store)?);
         let config = match &below.config {
-            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config)?,
+            Some(base) => inherit::config(&base.config, &recorded.config, &spec.inherit_config),
             None => recorded.config,
         };
         let own = layer::codec(spec.compression);
@@ -280,8 +283,8 @@ struct Below {
 }
 
 impl Below {
-    fn read(spec: &ImageSpec) -> Result<Below, AssembleError> {
-        let base = spec.from_image.as_deref().map(|path| below(path, spec)).transpose()?;
+    fn read(spec: &ImageSpec, progress: &dyn Progress) -> Result<Below, AssembleError> {
+        let base = spec.from_image.as_deref().map(|path| below(path, spec, progress)).transpose()?;
         let mut layers = base.as_ref().map(base_layers).unwrap_or_default();
         let mut explicit = Explicit::read(&spec.layers)?;
         layers.append(&mut explicit.layers);
@@ -297,8 +300,11 @@ pub fn write_index(
     progress: &dyn Progress,
     mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
-    let images: Vec<Opened> =
-        spec.images.iter().map(|path| base::open(path, None)).collect::<Result<_, _>>()?;
+    let images: Vec<Opened> = spec
+        .images
+        .iter()
+        .map(|path| with_layers(path, base::open(path, None, progress)?))
+        .collect::<Result<_, _>>()?;
     let layers: Vec<Layer> = images.iter().flat_map(base_layers).collect();
     let mut records = write_given(&layers, threads, progress, format.as_mut())?.into_iter();
     let members = images.into_iter().map(|image| Member {
@@ -311,6 +317,15 @@ pub fn write_index(
     Ok(format.finish(&documents)?)
 }
 
+/// Refuses an image without layers, which image-spec's schema of manifests does not allow: what is written would be
+/// refused elsewhere.
+fn with_layers(path: &Path, image: Opened) -> Result<Opened, AssembleError> {
+    match image.layers.is_empty() {
+        true => Err(AssembleError::NoLayers(path.to_path_buf())),
+        false => Ok(image),
+    }
+}
+
 /// Copies the image of a layout to `format`, as it is, under the name `name:tag`.
 pub fn copy(
     layout: &Path,
@@ -319,7 +334,7 @@ pub fn copy(
     progress: &dyn Progress,
     mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
-    let image = base::open(layout, None)?;
+    let image = base::open(layout, None, progress)?;
     let records = write_given(&base_layers(&image), threads, progress, format.as_mut())?;
     let documents = Documents::copied(&image.config_document, image.manifest, &records, name, tag)?;
     Ok(format.finish(&documents)?)
@@ -349,15 +364,22 @@ fn counted(base: usize, explicit: usize) -> String {
     }
 }
 
+/// A platform, in words.
+fn platform(os: &str, architecture: &str) -> String {
+    let known =
+        |name: &str, what: &str| if name.is_empty() { format!("(no {what})") } else { name.to_owned() };
+    format!("{}/{}", known(os, "os"), known(architecture, "architecture"))
+}
+
 /// The image below, if it is for the same machine.
-fn below(path: &Path, spec: &ImageSpec) -> Result<Opened, AssembleError> {
-    let base = base::open(path, Some(&spec.platform))?;
+fn below(path: &Path, spec: &ImageSpec, progress: &dyn Progress) -> Result<Opened, AssembleError> {
+    let base = base::open(path, Some(&spec.platform), progress).map_err(AssembleError::FromImage)?;
     let wanted = (&spec.platform.os, &spec.platform.architecture);
     match (&base.config.os, &base.config.architecture) == wanted {
         true => Ok(base),
         false => Err(AssembleError::Platform {
-            base: format!("{}/{}", base.config.os, base.config.architecture),
-            image: format!("{}/{}", wanted.0, wanted.1),
+            base: platform(&base.config.os, &base.config.architecture),
+            image: platform(wanted.0, wanted.1),
         }),
     }
 }

@@ -10,10 +10,14 @@
 //! |---|---|
 //! | [`digest`] | digests (only valid ones exist) and the hasher |
 //! | [`printable`] | text from outside, made safe to show |
+//! | [`temporary`] | temporary directories, and what is said where one cannot be removed |
+//! | `threads` | threads that a limit of processes may refuse |
 //! | [`spec`] | what the user asked for: arguments as types, checked one by one |
 //! | [`closure`] | the graph of store paths, and which paths share a layer |
 //! | [`layer`] | the bytes of a layer: walk, tar headers, compression, the one-pass pipeline; layers made by themselves |
 //! | [`root`] | the root layer: what lies outside the store |
+//! | [`sandbox`] | where the scripts of a root layer run: namespaces, mounts, the filter of system calls |
+//! | [`fakeroot`] | what only root may do to files, recorded instead: the tracer of scripts |
 //! | [`image`] | configuration, manifest, index, history |
 //! | [`base`] | reading images back: archive, layout; the file system that their layers make together |
 //! | [`output`] | writing images: archive (also compressed, also into a pipe), layout, the executable that streams; a root file system as one tar |
@@ -24,8 +28,10 @@
 //! | [`cli`] | the `gantry` command, one file per subcommand |
 //! | `plugin` | the evaluator's entry points (feature `plugin`) |
 //!
-//! Imports go one way as well: `cli`, `plugin` → `doctor`, `assemble`, `pull` → `output`, `registry`, `root` → `image`, `layer`,
-//! `base`, `closure` → `spec`, `digest`.
+//! Imports go one way as well: `cli`, `plugin` → `doctor`, `assemble`, `pull` → `output`, `registry`, `root` → `sandbox`, `fakeroot`,
+//! `image`, `layer`, `base`, `closure` → `spec`, `digest`.
+
+#![warn(clippy::disallowed_methods)]
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!(
@@ -39,7 +45,9 @@ pub mod cli;
 pub mod closure;
 pub mod digest;
 pub mod doctor;
+pub mod fakeroot;
 pub mod image;
+mod kernel;
 pub mod layer;
 pub mod output;
 #[cfg(feature = "plugin")]
@@ -48,4 +56,7 @@ pub mod printable;
 pub mod pull;
 pub mod registry;
 pub mod root;
+pub mod sandbox;
 pub mod spec;
+pub mod temporary;
+mod threads;

@@ -22,10 +22,35 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Writes a line to standard error. A standard error that is closed or full is not a reason to stop work that
-/// succeeds otherwise, so the line is then lost.
+/// Characters of a word that a message shows: more than any file name and most paths have.
+const LONGEST_WORD: usize = 512;
+
+/// Characters of a message.
+const LONGEST_MESSAGE: usize = 8192;
+
+/// `text` with the middles of long words left out, and its own if it is long altogether: a name in an image may have
+/// thousands of components, and would hide the message that it is part of.
+fn bounded(text: &str) -> String {
+    let words: String = text.split_inclusive(' ').map(|word| without_middle(word, LONGEST_WORD)).collect();
+    without_middle(&words, LONGEST_MESSAGE).into_owned()
+}
+
+fn without_middle(text: &str, longest: usize) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= longest {
+        return Cow::Borrowed(text);
+    }
+    let first: String = text.chars().take(longest / 2).collect();
+    let last: String = text.chars().skip(count - longest / 2).collect();
+    Cow::Owned(format!("{first}…[{} characters]…{last}", count - longest / 2 * 2))
+}
+
+/// Writes a line to standard error, of bounded length. A standard error that is closed or full is not a reason to stop
+/// work that succeeds otherwise, so the line is then lost.
 pub fn to_stderr(kind: &str, text: &str) {
-    let _ = writeln!(std::io::stderr(), "{kind}: {}", printable(text));
+    // In one piece: lines of other processes may come between pieces.
+    let line = format!("{kind}: {}\n", bounded(&printable(text)));
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// C0, C1 and DEL; characters without a width; those that set the direction of text; tags.
@@ -44,6 +69,19 @@ mod tests {
         for text in ["", "registry.example/app:1.0", "Grüße, 日本語 🚢", "a\\b"] {
             assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
         }
+    }
+
+    #[test]
+    fn long_names_are_cut_in_the_middle() {
+        let short = format!("layer 1: \"{}\": too long", "a/".repeat(250));
+        assert_eq!(bounded(&short), short);
+        let cut = bounded(&format!("layer 1: \"first/{}last\": too long", "é/".repeat(2000)));
+        assert!(cut.starts_with("layer 1: \"first/é/é/") && cut.ends_with("é/é/last\": too long"), "{cut}");
+        assert!(cut.contains("…[3502 characters]…"), "{cut}");
+        assert_eq!(
+            bounded(&"a ".repeat(20_000)).chars().count(),
+            LONGEST_MESSAGE + "…[31808 characters]…".chars().count()
+        );
     }
 
     #[test]

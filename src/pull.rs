@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::image::{Descriptor, layout_index};
 use crate::layer::Progress;
@@ -11,6 +11,7 @@ use crate::output::docker_archive::{
 };
 use crate::output::{LinksError, OutputError, Place, WholeDirectory, WholeFile};
 use crate::registry::{Client, Platform, Reference, RegistryError, Resolved};
+use crate::temporary::{TemporaryDirectory, without_path};
 
 /// Why an image could not be pulled.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +20,13 @@ pub enum PullError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The docker-archive.
-    #[error(transparent)]
-    DockerArchive(#[from] DockerArchiveError),
+    #[error("{reference}: {source}")]
+    DockerArchive {
+        /// The image.
+        reference: String,
+        /// What is wrong with it, or with the archive.
+        source: Box<DockerArchiveError>,
+    },
     /// The name in the docker-archive.
     #[error(transparent)]
     Destination(#[from] InvalidDestination),
@@ -30,28 +36,29 @@ pub enum PullError {
     /// The layout.
     #[error(transparent)]
     Links(#[from] LinksError),
-    /// A temporary folder.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// What was read or written.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl PullError {
+    /// `path` could not be written.
     fn io(path: &Path, source: io::Error) -> PullError {
-        PullError::Io { path: path.to_path_buf(), source }
+        OutputError::Io { path: path.to_path_buf(), source }.into()
+    }
+
+    /// Of a download to `path`, or to a directory in it that is gone when the error is read.
+    fn download(path: &Path) -> impl Fn(RegistryError) -> PullError + '_ {
+        |error| match error {
+            RegistryError::Write { source, .. } => PullError::io(path, without_path(source)),
+            other => other.into(),
+        }
     }
 
     /// Whether the user stopped it.
     pub fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            PullError::Registry(RegistryError::Cancelled)
-                | PullError::DockerArchive(DockerArchiveError::Interrupted)
-        )
+        match self {
+            PullError::Registry(error) => matches!(error, RegistryError::Cancelled),
+            PullError::DockerArchive { source, .. } => matches!(**source, DockerArchiveError::Interrupted),
+            _ => false,
+        }
     }
 }
 
@@ -83,9 +90,11 @@ impl Pull<'_> {
         let resolved = self.resolve()?;
         let whole = WholeDirectory::create(path, place)?;
         let blobs = whole.working().join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|e| PullError::io(&blobs, e))?;
+        fs::create_dir_all(&blobs).map_err(|e| PullError::io(path, e))?;
         let config = self.client.config(self.reference, &resolved.image, self.platform, self.progress)?;
-        self.client.blobs(self.reference, &resolved.image.layers, &blobs, self.progress)?;
+        self.client
+            .blobs(self.reference, &resolved.image.layers, &blobs, self.progress)
+            .map_err(PullError::download(path))?;
         let manifest = &resolved.manifest;
         let descriptor = Descriptor::new(&manifest.media_type, manifest.digest, manifest.bytes.len() as u64);
         let index = layout_index(name, tag, descriptor).map_err(LinksError::from)?;
@@ -95,7 +104,7 @@ impl Pull<'_> {
             (whole.working().join("index.json"), &index),
             (whole.working().join("oci-layout"), &crate::output::OCI_LAYOUT.to_vec()),
         ] {
-            fs::write(&file, bytes).map_err(|e| PullError::io(&file, e))?;
+            fs::write(&file, bytes).map_err(|e| PullError::io(path, e))?;
         }
         whole.finish()?;
         Ok(resolved)
@@ -113,12 +122,12 @@ impl Pull<'_> {
     ) -> Result<Resolved, PullError> {
         let destination: Destination = format!("{name}:{tag}").parse()?;
         let resolved = self.resolve()?;
-        let folder = tempfile::Builder::new()
-            .prefix("gantry-")
-            .tempdir_in(temporary)
-            .map_err(|e| PullError::io(temporary, e))?;
+        let folder =
+            TemporaryDirectory::new_in(temporary, "gantry-").map_err(|e| PullError::io(temporary, e))?;
         let config = self.client.config(self.reference, &resolved.image, self.platform, self.progress)?;
-        self.client.blobs(self.reference, &resolved.image.layers, folder.path(), self.progress)?;
+        self.client
+            .blobs(self.reference, &resolved.image.layers, folder.path(), self.progress)
+            .map_err(PullError::download(temporary))?;
         let open = |layer: &Descriptor| {
             let file = File::open(folder.path().join(layer.digest.hex()))?;
             Ok(Box::new(file) as Box<dyn ReadSeek + Send>)
@@ -129,15 +138,22 @@ impl Pull<'_> {
             destination: &destination,
             open: &open,
         };
-        archive.write(path, place, Limits { threads, size: u64::MAX }, self.progress)?;
-        Ok(resolved)
+        let written = archive.write(path, place, Limits { threads, size: u64::MAX }, self.progress);
+        written.map(|()| resolved).map_err(|error| match error {
+            DockerArchiveError::Output(error) => error.into(),
+            source => {
+                PullError::DockerArchive { reference: self.reference.to_string(), source: Box::new(source) }
+            }
+        })
     }
 
     /// Pulls one blob into the file `path`, which must not exist.
     pub fn blob(&self, descriptor: &Descriptor, path: &Path, place: Place) -> Result<(), PullError> {
         let whole = WholeFile::create(path, place)?;
         let mut file = BufWriter::new(whole.file());
-        self.client.blob(self.reference, descriptor, &mut file, self.progress)?;
+        self.client
+            .blob(self.reference, descriptor, &mut file, self.progress)
+            .map_err(PullError::download(path))?;
         file.into_inner().map_err(|e| PullError::io(path, e.into_error()))?;
         Ok(whole.finish()?)
     }

@@ -227,7 +227,7 @@ fn good_bases_are_inspected() {
 }
 
 /// What is refused as soon as the documents are read, and why; `inspect` says the same.
-const REFUSED: [(&str, &str); 83] = [
+const REFUSED: [(&str, &str); 88] = [
     ("empty", "empty is no tar"),
     ("511-bytes", "511-bytes is no tar"),
     ("zeros", "zeros is no tar"),
@@ -242,7 +242,7 @@ const REFUSED: [(&str, &str); 83] = [
     ("manifest-is-a-directory", "neither index.json nor manifest.json"),
     ("manifest-of-2-MiB", "manifest.json: more than 1048576 bytes"),
     ("manifest-is-no-json", "manifest.json: "),
-    ("manifest-is-a-set", "manifest.json: invalid type: map"),
+    ("manifest-is-a-set", "manifest.json: it is {}, expected a list"),
     ("manifest-100000-deep", "manifest.json: "),
     ("no-image", "manifest.json: no image in it"),
     ("two-images", "manifest.json: 2 images (a:1, b:2), expected one"),
@@ -257,7 +257,7 @@ const REFUSED: [(&str, &str); 83] = [
     ("config-is-no-json", ".json: "),
     ("config-is-a-list", ".json: "),
     ("config-of-5-MiB", ".json: more than 4194304 bytes"),
-    ("config-key-is-a-list", ".json: invalid type: sequence"),
+    ("config-key-is-a-list", ".json: config is [\"x\"], expected an object"),
     ("size-negative", "at byte 0: the size is no number"),
     ("size-above-the-file", "a member of 1073741824 bytes leads past the end"),
     ("size-of-2-to-the-63", "a member of 9223372036854775808 bytes leads past the end"),
@@ -283,8 +283,8 @@ const REFUSED: [(&str, &str); 83] = [
     ("volume-of-several", "multi-volume"),
     ("ends-in-data", "leads past the end"),
     ("ends-in-a-header", "ends-in-a-header: at byte "),
-    ("no-diff-ids", "missing field `diff_ids`"),
-    ("no-rootfs", "missing field `rootfs`"),
+    ("no-diff-ids", "rootfs.diff_ids is missing"),
+    ("no-rootfs", "rootfs is missing"),
     ("rootfs-of-another-type", "\"directory\""),
     ("diff-ids-too-few", "1 diff_ids, but manifest.json has 2 layers"),
     ("diff-ids-too-many", "3 diff_ids, but manifest.json has 2 layers"),
@@ -311,10 +311,15 @@ const REFUSED: [(&str, &str); 83] = [
     ("hybrid-that-disagrees", "manifest.json: does not describe the image of index.json"),
     ("foreign-layer", "nondistributable"),
     ("encrypted-layer", "tar+encrypted"),
+    ("env-of-numbers", ".json: config.Env[1] is 2, expected a string"),
+    ("env-is-a-set", ".json: config.Env is {\"A\":\"1\"}, expected a list"),
+    ("labels-are-a-list", ".json: config.Labels is [\"a\"], expected an object"),
+    ("labels-of-numbers", ".json: config.Labels.a is 1, expected a string"),
+    ("user-is-a-number", ".json: config.User is 1000, expected a string"),
 ];
 
 /// What is refused by whoever reads the bytes, or knows what the image is to be.
-const NOT_A_BASE: [(&str, &str); 15] = [
+const NOT_A_BASE: [(&str, &str); 11] = [
     ("foreign-layer-of-docker", "foreign"),
     ("diff-id-of-another-layer", "has the digest"),
     ("diff-id-of-a-gzip-layer-wrong", "but the image's configuration says sha256:"),
@@ -328,10 +333,6 @@ const NOT_A_BASE: [(&str, &str); 15] = [
     ),
     ("os-of-another-machine", "fromImage is an image for windows/amd64"),
     ("no-architecture", "fromImage is an image for linux/"),
-    ("env-of-numbers", "config.Env is 2, expected a string; leave Env out of inheritConfig"),
-    ("env-is-a-set", "config.Env is {\"A\":\"1\"}, expected a list of strings"),
-    ("labels-are-a-list", "config.Labels is [\"a\"], expected a set"),
-    ("labels-of-numbers", "config.Labels"),
     (
         "127-layers",
         "fromImage has 127 layers, and maxLayers is 127: at least 128 are needed; 127 is the most",
@@ -396,25 +397,22 @@ fn every_base_is_judged() {
     let known = |name: &str| {
         name.starts_with("good-")
             || REFUSED.iter().chain(&NOT_A_BASE).any(|(known, _)| *known == name)
-            || ["env-without-equals", "user-is-a-number", BELOW, MISLABELLED].contains(&name)
+            || ["env-without-equals", BELOW, MISLABELLED].contains(&name)
     };
     let unknown: Vec<String> = Bases::new(&[]).names.into_iter().filter(|name| !known(name)).collect();
     assert_eq!(unknown, Vec::<String>::new());
 }
 
 #[test]
-fn what_is_left_out_of_inherit_config_may_be_anything() {
-    let names = ["env-of-numbers", "labels-are-a-list", "labels-of-numbers", "user-is-a-number"];
-    let (bases, builder) = (Bases::new(&names), Builder::new());
+fn what_is_not_inherited_is_left_out() {
+    let (bases, builder) = (Bases::new(&["good-docker-archive"]), Builder::new());
     let mut own = json!({ "Env": ["OWN=1", "BASE=2"], "Labels": { "own": "1" } });
     for (keys, cmd) in [(json!([]), None), (json!(["Cmd"]), Some(json!(["base"])))] {
         if let Some(cmd) = cmd {
             own["Cmd"] = cmd;
         }
-        for name in names {
-            let image = builder.built(&bases.path(name), json!({ "inheritConfig": keys }));
-            assert_eq!(image.config["config"], own, "{name}");
-        }
+        let image = builder.built(&bases.path("good-docker-archive"), json!({ "inheritConfig": keys }));
+        assert_eq!(image.config["config"], own);
     }
 }
 

@@ -197,6 +197,29 @@ mod prefetch {
     }
 
     #[test]
+    fn gzip_is_preferred_on_request() {
+        let (registry, images, folder) = (Registry::start(), MadeImages::new(), Folder::new());
+        let (gzip, index) = images.both_compressions();
+        images.push(&registry.host(), "both", index, &[]);
+        let (world, nix) = (World::new(), Nix::without_plugin());
+        let image = format!("{}/team/app:both", registry.host());
+        let asked =
+            |more: &[&str]| world.run(&[&["prefetch", &image, "--arch", "amd64"], more].concat()).ok();
+        let names = "arguments: [ (arguments.imageDigest == \"GZIP\") (arguments.preferGzip or null) ]";
+        let names = names.replace("GZIP", &gzip);
+        assert_eq!(parsed(&nix, &asked(&["--manifest"]), &names), json!([false, null]));
+        assert_eq!(parsed(&nix, &asked(&["--manifest", "--prefer-gzip"]), &names), json!([true, true]));
+        assert_eq!(support::json(&asked(&["--json", "--prefer-gzip"]))["manifestDigest"], gzip);
+        assert_eq!(support::json(&asked(&["--json", "--prefer-gzip"]))["preferGzip"], true);
+        let out = folder.join("out").display().to_string();
+        world.run(&["pull", &image, &out, "--arch", "amd64", "--prefer-gzip"]).ok();
+        assert_eq!(sha256(output("skopeo", &["inspect", "--raw", &format!("oci:{out}")]).as_bytes()), gzip);
+        let inspected =
+            world.run(&["inspect", "--json", &format!("docker://{image}"), "--arch=amd64", "--prefer-gzip"]);
+        assert_eq!(support::json(&inspected.ok())["digest"], gzip);
+    }
+
+    #[test]
     fn json_says_the_same() {
         let world = World::new();
         let (image, host) = (world.image("multi"), world.registry.host());

@@ -31,7 +31,7 @@ fn usual() -> Shared {
 
 /// The layer of `paths`, measured.
 fn layer(paths: &[PathBuf], store: &Path, shared: &Shared) -> Layer {
-    let sizes = measure(paths, shared).expect("sizes");
+    let sizes = measure(paths, shared, 2).expect("sizes");
     let paths = paths.iter().map(|path| path.to_str().expect("UTF-8").to_string()).collect();
     Layer::of_store_paths(paths, &sizes, store, shared, Vec::new())
 }
@@ -467,7 +467,7 @@ fn files_of_8_gib_and_more_have_a_pax_size() {
         let mut header = Vec::new();
         usual().header(&Entry { name, mode: 0o444, kind: Kind::File(size) }, &mut header);
         // Measured without reading: header and data, up to the next block.
-        let sizes = measure(&[&path], &usual()).expect("a size");
+        let sizes = measure(&[&path], &usual(), 2).expect("a size");
         assert_eq!(sizes, [header.len() as u64 + size.div_ceil(512) * 512]);
         // And the layer begins with that header, after the directories that lead to it.
         let store = path.parent().expect("a store");

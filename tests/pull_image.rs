@@ -398,6 +398,55 @@ mod without_a_hash {
     }
 
     #[test]
+    fn mirrors_and_limits_reach_the_builder() {
+        let (world, nix) = (World::new(), Nix::new());
+        // Nothing listens on port 1; the mirror has everything.
+        let expression = world.call("").replace(&world.registry.host(), "127.0.0.1:1");
+        let build = |variables: &[(&str, &str)]| {
+            let mut command = nix.command("nix-build");
+            command.envs(variables.iter().copied());
+            run(command.args(["--no-out-link", "--expr", &expression]))
+        };
+        let mirror = ("GANTRY_REGISTRY_MIRRORS", &format!("127.0.0.1:1={}", world.registry.host())[..]);
+        run(nix.command("nix-instantiate").envs([mirror]).args(["--expr", &expression])).ok();
+        let error = build(&[]).err();
+        assert!(error.contains("127.0.0.1:1") && error.contains("refused"), "{error}");
+        for name in [
+            "GANTRY_REGISTRY_DOCUMENT_SECONDS",
+            "GANTRY_REGISTRY_BYTES_PER_SECOND",
+            "GANTRY_REGISTRY_IDLE_SECONDS",
+            "GANTRY_REGISTRY_RETRY_AFTER_SECONDS",
+        ] {
+            let error = build(&[mirror, (name, "wrong")]).err();
+            assert!(error.contains(&format!("{name}: found \"wrong\"")), "{error}");
+        }
+        build(&[mirror]).ok();
+    }
+
+    #[test]
+    fn gzip_is_preferred_on_request() {
+        let (world, nix, folder) = (World::new(), Nix::new(), Folder::new());
+        let (gzip, index) = world.images.both_compressions();
+        let host = world.registry.host();
+        let index = world.images.push(&host, "both", index, &[]);
+        for (arguments, takes_gzip) in
+            [("", false), ("preferGzip = false;", false), ("preferGzip = true;", true)]
+        {
+            let path = build(&nix, &world.call_of(&index, arguments)).ok();
+            let raw = at_home(&nix, &format!("skopeo inspect --raw oci:{path}:latest")).ok();
+            assert_eq!(sha256(raw.as_bytes()) == gzip, takes_gzip, "{arguments}");
+        }
+        // As skopeo archives the same image, whichever of the two it would choose.
+        let theirs = skopeo_archive(&host, &gzip, "app:1", &folder, &[]);
+        let hashed =
+            format!("finalImageName = \"app\"; finalImageTag = \"1\"; hash = \"{}\";", hash(&theirs, "sri"));
+        build(&nix, &world.call_of(&index, &format!("{hashed} preferGzip = true;"))).ok();
+        let other = format!("name = \"other.tar\"; {hashed}");
+        let error = build(&nix, &world.call_of(&index, &other)).err();
+        assert!(error.contains("hash mismatch"), "{error}");
+    }
+
+    #[test]
     fn a_system_that_builds_nothing_here_still_evaluates() {
         let (world, nix) = (World::new(), Nix::new());
         let arm = world.images.image("linux/arm64", &[MadeLayer::file("a", "arm")], json!({}));

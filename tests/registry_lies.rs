@@ -28,7 +28,7 @@ mod support;
 use gantry::digest::Digest;
 use gantry::image::media;
 use gantry::layer::Silent;
-use gantry::registry::{Kind, Platform, RegistryError};
+use gantry::registry::{Kind, Platform, RegistryError, Sink};
 use serde_json::{Value, json};
 use support::Folder;
 use support::server::{Content, Reply, Server, World, app, descriptor, names};
@@ -135,7 +135,7 @@ fn endless_and_large_documents() {
         content
     };
     // At the limit it is read, and found wanting.
-    assert!(refused(large(4 << 20)).contains("missing field `config`"));
+    assert!(refused(large(4 << 20)).contains("config is missing"));
     assert!(refused(large((4 << 20) + 1)).contains("the manifest has more than 4194304 bytes"));
     let server = Server::start(|asked| match asked.path.as_str() {
         "/v2/" => Reply::new(200),
@@ -175,7 +175,7 @@ fn odd_documents() {
         (media::INDEX, manifest.clone(), "calls itself"),
         (media::MANIFEST, r#"{"schemaVersion":1}"#.to_string(), "schema 1, which is not supported"),
         ("application/vnd.docker.distribution.manifest.v1+prettyjws", "{}".to_string(), "schema 1"),
-        ("text/html", "<html>log in".to_string(), "no JSON"),
+        ("text/html", "<html>log in".to_string(), "not JSON"),
     ] {
         let error = with(media_type, document);
         assert!(error.contains(says) && error.contains("/v2/app/manifests/latest"), "{error}");
@@ -289,7 +289,7 @@ fn tampered_blobs_leave_nothing_behind() {
 fn longer_and_shorter_blobs() {
     let layer = vec![7; 100_000];
     for (change, says) in
-        [(1i64, "found 100001 bytes, expected 100000"), (-1, "ended after 99999 of 100000 bytes")]
+        [(1i64, "found 100001 bytes, expected 100000"), (-1, "found 99999 bytes, expected 100000")]
     {
         let (mut content, _) = Content::image(&[&layer]);
         content.tamper_blob(Digest::of(&layer), |bytes| bytes.resize((100_000 + change) as usize, 7));
@@ -303,7 +303,8 @@ fn longer_and_shorter_blobs() {
             world.client().blobs(&app(&server), &[descriptor(&layer)], folder.path(), &Silent).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
         assert!(names(folder.path()).is_empty());
-        assert_eq!(server.asked().len(), if change > 0 { 1 } else { 5 });
+        // Its Content-Length said so: asking again would get the same.
+        assert_eq!((server.asked().len(), world.slept()), (1, vec![]));
     }
     // One that does not say how long it is, and never ends.
     let server = Server::start(|asked| match asked.path.as_str() {
@@ -383,17 +384,18 @@ fn configurations() {
     let rootfs = r#""rootfs":{"type":"layers","diff_ids":[]}"#;
     for (bytes, layers, says) in [
         (format!("{{{rootfs}}}"), &[&b"x"[..]][..], "0 diff_ids, and the manifest 1 layers"),
-        ("[]".to_string(), &[], "no JSON object"),
-        (format!("\u{feff}{{{rootfs}}}"), &[], "no JSON object"),
+        ("[]".to_string(), &[], "it is [], expected an object"),
+        (format!("\u{feff}{{{rootfs}}}"), &[], "not JSON"),
         (format!("{{{rootfs}}} x"), &[], "trailing"),
-        ("hello".to_string(), &[], "no JSON object"),
-        ("{}".to_string(), &[], "it has no rootfs"),
+        ("hello".to_string(), &[], "not JSON"),
+        ("{}".to_string(), &[], "rootfs is missing"),
+        (format!(r#"{{"config":{{"Env":3}},{rootfs}}}"#), &[], "config.Env is 3, expected a list"),
     ] {
         let error = config(bytes.as_bytes(), layers).0.unwrap_err();
         assert!(error.contains(says) && error.contains("configuration sha256:"), "{error}");
     }
-    // Kept byte for byte, whatever the rest says.
-    let mut odd = format!(r#"{{"author":"?","config":{{"Env":3}},{rootfs}}}"#).into_bytes();
+    // Kept byte for byte, as far as programs in Go read it.
+    let mut odd = format!(r#"{{"author":"?","config":{{"Env":null}},{rootfs}}}"#).into_bytes();
     odd[11] = 0xff;
     assert_eq!(config(&odd, &[]).0.unwrap(), odd);
     let other = format!(r#"{{"os":"linux","architecture":"s390x",{rootfs}}}"#);
@@ -411,6 +413,11 @@ fn a_full_disk_leaves_nothing() {
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl Sink for Full {
+        fn restart(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use gantry::digest::Digest;
 use gantry::layer::{Progress, Silent};
-use gantry::registry::{Client, Kind, RegistryError};
+use gantry::registry::{Client, Kind, Platform, Reference, RegistryError};
 use support::Folder;
 use support::server::{Asked, Content, Reply, Server, World, app, descriptor, names};
 
@@ -43,7 +44,7 @@ fn busy_servers_are_asked_again_when_they_say() {
     let soon = soon.format(&time::format_description::well_known::Rfc2822).unwrap().replace("+0000", "GMT");
     for (retry_after, waits) in [
         ("1", 1.0..=1.0),
-        ("99999999", 60.0..=60.0),
+        ("60", 60.0..=60.0),
         (soon.as_str(), 27.0..=30.0),
         ("-1", 1.0..=1.5),
         ("junk", 1.0..=1.5),
@@ -66,6 +67,35 @@ fn busy_servers_are_asked_again_when_they_say() {
         let world = World::new();
         world.client().manifest(&app(&server), &Silent).unwrap();
         assert_eq!(world.slept().len(), 2);
+    }
+}
+
+#[test]
+fn servers_that_ask_for_a_longer_pause_than_the_limit_get_none() {
+    let later = "Fri, 31 Dec 2100 23:59:59 GMT";
+    for (retry_after, limit, says) in [
+        ("999999", None, "limit of 60 s"),
+        ("61", None, "limit of 60 s"),
+        (later, None, "limit of 60 s"),
+        ("99999999999999999999999999", None, "limit of 60 s"),
+        ("3", Some("2.5"), "limit of 2.5 s"),
+    ] {
+        let said = retry_after.to_string();
+        let server = unless(Content::image(&[]).0, move |_, number| {
+            (number == 1).then(|| Reply::new(503).header("Retry-After", &said).body("try later"))
+        });
+        let mut world = World::new();
+        if let Some(limit) = limit {
+            world = world.variable("GANTRY_REGISTRY_RETRY_AFTER_SECONDS", limit);
+        }
+        let error = world.client().manifest(&app(&server), &Silent).unwrap_err();
+        assert_eq!((error.kind(), server.asked().len(), world.slept()), (Kind::Environment, 1, vec![]));
+        let error = error.to_string();
+        let whole = format!(
+            "503: try later; it asks for a pause (Retry-After: {retry_after}) above the {says} \
+             (GANTRY_REGISTRY_RETRY_AFTER_SECONDS)"
+        );
+        assert!(error.ends_with(&whole), "{error}");
     }
 }
 
@@ -197,11 +227,103 @@ fn stalled_downloads_go_on() {
         _ => None,
     });
     let mut world = World::new();
-    world.options.timeouts.idle = Duration::from_millis(150);
-    world.options.timeouts.answer = Duration::from_millis(300);
+    world.options.limits.idle = Duration::from_millis(150);
+    world.options.limits.answer = Duration::from_millis(300);
     assert!(pull(&world.client(), &server, &layer).unwrap() == layer);
     let from: Vec<_> = server.asked().iter().map(Asked::from).collect();
     assert_eq!(from, [None, Some(500_000), Some(500_000)]);
+}
+
+#[test]
+fn slow_documents_end_at_their_limit() {
+    let (content, _) = Content::image(&[]);
+    let honest = content.clone().serve();
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
+    let image = World::new().client().resolve(&app(&honest), &platform, &Silent).unwrap().image;
+    let config = image.config.digest.to_string();
+    let limited = |tokens: Option<&Server>, slow: Reply, of: &str| {
+        let (content, of) = (content.clone(), of.to_string());
+        let challenge = tokens.map(|tokens| format!("Bearer realm=\"{}\"", tokens.url("/token")));
+        let server = Server::start(move |asked| match &challenge {
+            Some(challenge) => Reply::unauthorized(challenge),
+            None if asked.path.contains(&of) => slow.clone(),
+            None => content.answer(asked),
+        });
+        let world = World::new().variable("GANTRY_REGISTRY_DOCUMENT_SECONDS", "0.5");
+        let client = world.client();
+        let found = client
+            .manifest(&app(&server), &Silent)
+            .and_then(|_| client.config(&app(&server), &image, &platform, &Silent));
+        (found.unwrap_err(), server)
+    };
+    // Ten seconds long, and more.
+    let slow = || Reply::new(200).body(vec![b' '; 500]).trickle();
+    let head = || Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(500))).trickle();
+    let tokens = Server::start(move |_| slow());
+    let sized = Reply::new(200).body(vec![b' '; image.config.size as usize]).trickle();
+    for (tokens, reply, of, path) in [
+        (None, slow(), "/manifests/", "/v2/app/manifests/latest"),
+        (None, head(), "/manifests/", "/v2/app/manifests/latest"),
+        (None, sized, "/blobs/", &format!("/v2/app/blobs/{config}")),
+        (Some(&tokens), Reply::new(200), "", "/token"),
+    ] {
+        let (error, server) = limited(tokens, reply, of);
+        let asked = tokens.unwrap_or(&server);
+        let says =
+            "it was not there within 0.5 s, the limit for a document (GANTRY_REGISTRY_DOCUMENT_SECONDS)";
+        assert!(error.to_string().starts_with(&asked.url(path)), "{error}");
+        assert!(error.to_string().ends_with(says), "{error}");
+        assert_eq!(error.kind(), Kind::Environment);
+        // The limit is for all tries.
+        assert_eq!(asked.asked().iter().filter(|asked| asked.path.starts_with(path)).count(), 1, "{error}");
+    }
+    // Of an error it is the status that matters, and not the end of its text.
+    let (error, _) = limited(None, Reply::new(404).body("x".repeat(500)).trickle(), "/manifests/");
+    let error = error.to_string();
+    assert!(error.contains("404: x") && !error.contains(&"x".repeat(100)), "{error}");
+}
+
+#[test]
+fn slow_blobs_end_at_their_rate() {
+    let layer = vec![7; 5000];
+    let (content, _) = Content::image(&[&layer]);
+    let server = unless(Content::default(), move |asked, _| Some(content.answer(asked).trickle()));
+    // 50 bytes a second come; a new connection may be faster, so it is tried again.
+    let mut world = World::new()
+        .variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 1000)
+        .variable("GANTRY_REGISTRY_IDLE_SECONDS", 1);
+    world.options.tries = 2;
+    let error = pull(&world.client(), &server, &layer).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    let error = error.to_string();
+    let says = " bytes in 1 s; the limit is 1000 bytes a second (GANTRY_REGISTRY_BYTES_PER_SECOND) over 1 s \
+                (GANTRY_REGISTRY_IDLE_SECONDS)";
+    assert!(error.starts_with(&server.url("/v2/app/blobs/")) && error.ends_with(says), "{error}");
+    assert_eq!((server.asked().len(), world.slept().len()), (2, 1));
+    // A mirror is asked once, and the origin sends all of it.
+    let mirrored = Mirrored::new(|content, asked| content.answer(asked).trickle(), true);
+    let world = mirrored
+        .world
+        .variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 1000)
+        .variable("GANTRY_REGISTRY_IDLE_SECONDS", 1);
+    let reference = app(&mirrored.origin).with_digest(mirrored.digest);
+    let mut sink = Vec::new();
+    world.client().blob(&reference, &descriptor(&mirrored.layer), &mut sink, &Silent).unwrap();
+    assert!(sink == mirrored.layer);
+    assert!(world.warnings()[0].ends_with(says), "{:?}", world.warnings());
+    // The header has a limit of its own.
+    let head = Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(500))).trickle();
+    let server = unless(Content::default(), move |_, _| Some(head.clone()));
+    let mut world = World::new();
+    (world.options.tries, world.options.limits.answer) = (1, Duration::from_secs(1));
+    let error = pull(&world.client(), &server, &layer).unwrap_err().to_string();
+    assert!(error.contains("no answer in time"), "{error}");
+    // Slow enough for one limit, and fast enough for another.
+    let short = layer[..100].to_vec();
+    let (content, _) = Content::image(&[&short]);
+    let server = unless(Content::default(), move |asked, _| Some(content.answer(asked).trickle()));
+    let world = World::new().variable("GANTRY_REGISTRY_BYTES_PER_SECOND", 2);
+    assert_eq!(pull(&world.client(), &server, &short).unwrap(), short);
 }
 
 /// Progress that is cancelled when so many bytes are there, or when told.
@@ -316,6 +438,53 @@ fn lengths_that_lie() {
 }
 
 #[test]
+fn what_is_complete_and_wrong_is_not_asked_for_again() {
+    let layer = vec![7; 1000];
+    let chunks = |bytes: usize, end: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Reply::raw(format!("{head}{bytes:x}\r\n{}\r\n{end}", "\u{7}".repeat(bytes)))
+    };
+    let range = "bytes 400-999/1000";
+    for (name, first, reply, says, requests) in [
+        ("shorter", None, Reply::new(200).body(&layer[..999]), "found 999 bytes, expected 1000", 1),
+        ("empty", None, Reply::new(200), "found 0 bytes, expected 1000", 1),
+        ("longer", None, Reply::new(200).body(vec![7; 1001]), "found 1001 bytes, expected 1000", 1),
+        (
+            "chunks that end",
+            None,
+            chunks(999, "0\r\n\r\n"),
+            "(sent as text/html, a page for browsers): found 999 bytes, expected 1000",
+            1,
+        ),
+        ("chunks that are cut", None, chunks(999, ""), "", 5),
+        (
+            "closed without a length",
+            None,
+            Reply::raw("HTTP/1.0 200 OK\r\n\r\nabc"),
+            "ended after 3 of 1000",
+            5,
+        ),
+        (
+            "a rest that is shorter",
+            Some(400),
+            Reply::new(206).header("Content-Range", range).body(&layer[..599]),
+            "found 999 bytes, expected 1000",
+            2,
+        ),
+    ] {
+        let whole = layer.clone();
+        let server = unless(Content::default(), move |_, number| match first {
+            Some(at) if number == 1 => Some(Reply::new(200).body(&whole).cut(at)),
+            _ => Some(reply.clone()),
+        });
+        let world = World::new();
+        let error = pull(&world.client(), &server, &layer).unwrap_err().to_string();
+        assert!(error.contains(says), "{name}: {error}");
+        assert_eq!((server.asked().len(), world.slept().len()), (requests, requests - 1), "{name}: {error}");
+    }
+}
+
+#[test]
 fn encoded_blobs_are_judged_by_their_raw_bytes() {
     let layer = vec![7; 1000];
     for (body, right) in [(layer.clone(), true), (vec![8; 1000], false)] {
@@ -394,4 +563,137 @@ fn mirrors_are_asked_first_and_trusted_never() {
         assert!(std::fs::read(&paths[0]).unwrap() == layer);
         assert_eq!((origin.asked().len(), mirror.asked().len()), (asked_origin, 2));
     }
+}
+
+/// An origin with one layer behind a mirror, and a client that knows of the mirror.
+struct Mirrored {
+    origin: Server,
+    mirror: Server,
+    world: World,
+    digest: Digest,
+    layer: Vec<u8>,
+}
+
+impl Mirrored {
+    /// A mirror that answers for blobs as `mirror` says, and an origin that is honest, or lies.
+    fn new(mirror: impl Fn(&Content, &Asked) -> Reply + Send + Sync + 'static, honest: bool) -> Mirrored {
+        let layer = layer();
+        let (content, digest) = Content::image(&[&layer]);
+        let mut own = content.clone();
+        if !honest {
+            own.tamper_blob(descriptor(&layer).digest, |bytes| bytes[7] ^= 1);
+        }
+        let origin = own.serve();
+        let mirror = Server::start(move |asked| match asked.path.contains("/blobs/") {
+            true => mirror(&content, asked),
+            false => content.answer(asked),
+        });
+        let world =
+            World::new().variable("GANTRY_REGISTRY_MIRRORS", format!("{}={}", origin.host(), mirror.host()));
+        Mirrored { origin, mirror, world, digest, layer }
+    }
+
+    fn reference(&self) -> Reference {
+        app(&self.origin).with_digest(self.digest)
+    }
+
+    /// The layer, by itself and as one of several, with new clients; nothing was waited for.
+    #[track_caller]
+    fn layer_comes_from_the_origin(&self, name: &str) {
+        let mut sink = Vec::new();
+        let wanted = descriptor(&self.layer);
+        self.world.client().blob(&self.reference(), &wanted, &mut sink, &Silent).unwrap();
+        assert!(sink == self.layer, "{name}: other bytes than the layer's");
+        let folder = Folder::new();
+        let paths = self
+            .world
+            .client()
+            .blobs(&self.reference(), std::slice::from_ref(&wanted), folder.path(), &Silent)
+            .unwrap();
+        assert!(std::fs::read(&paths[0]).unwrap() == self.layer, "{name}: other bytes than the layer's");
+        assert_eq!(names(folder.path()), [wanted.digest.hex()]);
+        let blob = format!("/v2/app/blobs/{}", wanted.digest);
+        for server in [&self.origin, &self.mirror] {
+            assert_eq!(server.paths(), [blob.clone(), blob.clone()], "{name}");
+            // Each from its start.
+            assert!(server.asked().iter().all(|asked| asked.from().is_none()), "{name}");
+        }
+        assert_eq!(self.world.slept(), Vec::<f64>::new(), "{name}");
+        let mirror = format!("mirror {}: ", self.mirror.host());
+        assert!(self.world.warnings().iter().all(|warning| warning.starts_with(&mirror)), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_mirror_is_followed_by_the_origin_from_the_start() {
+    let html = "<html><body>Please log in to the network</body></html>";
+    let (mut other, longer) = (layer(), [layer(), vec![0]].concat());
+    other[0] ^= 1;
+    type Bad = Box<dyn Fn(&Content, &Asked) -> Reply + Send + Sync>;
+    let bad: [(&str, Bad); 9] = [
+        ("one byte differs", Box::new(move |_, _| Reply::new(200).body(&other))),
+        ("HTML", Box::new(move |_, _| Reply::new(200).header("Content-Type", "text/html").body(html))),
+        ("HTML without a length", Box::new(move |_, _| Reply::raw(format!("HTTP/1.0 200 OK\r\n\r\n{html}")))),
+        ("stalls at the start", Box::new(|_, _| Reply::raw("HTTP/1.1 200 OK").stall(9))),
+        ("stalls on the way", Box::new(|content, asked| content.answer(asked).stall(700_000))),
+        ("cut", Box::new(|content, asked| content.answer(asked).cut(700_000))),
+        ("longer", Box::new(move |_, _| Reply::new(200).body(&longer))),
+        ("busy", Box::new(|_, _| Reply::new(503).header("Retry-After", "30"))),
+        ("has it not", Box::new(|_, _| Reply::new(404))),
+    ];
+    for (name, mirror) in bad {
+        let mut mirrored = Mirrored::new(mirror, true);
+        if name.starts_with("stalls") {
+            mirrored.world.options.limits.idle = Duration::from_millis(1500);
+            mirrored.world.options.limits.answer = Duration::from_millis(1500);
+        }
+        mirrored.layer_comes_from_the_origin(name);
+    }
+}
+
+#[test]
+fn configurations_come_from_the_origin_when_the_mirror_lies() {
+    let (content, digest) = Content::image(&[b"layer"]);
+    let origin = content.clone().serve();
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
+    let image = World::new().client().resolve(&app(&origin), &platform, &Silent).unwrap().image;
+    let mut lying = content;
+    lying.tamper_blob(image.config.digest, |bytes| bytes[1] = b' ');
+    let mirror = lying.serve();
+    let world =
+        World::new().variable("GANTRY_REGISTRY_MIRRORS", format!("{}={}", origin.host(), mirror.host()));
+    let reference = app(&origin).with_digest(digest);
+    let config = world.client().config(&reference, &image, &platform, &Silent).unwrap();
+    assert_eq!(Digest::of(&config), image.config.digest);
+    assert_eq!(mirror.asked().len(), 1);
+}
+
+#[test]
+fn the_error_says_what_each_place_did() {
+    let mirrored = Mirrored::new(|_, _| Reply::new(200).body("<html>"), false);
+    let wanted = descriptor(&mirrored.layer);
+    let client = mirrored.world.client();
+    let error = client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &Silent).unwrap_err();
+    assert_eq!(error.kind(), Kind::Content);
+    let (error, path) = (error.to_string(), format!("/v2/app/blobs/{}", wanted.digest));
+    let (origin, mirror) = (mirrored.origin.url(&path), mirrored.mirror.url(&path));
+    let (first, second) = error.split_once("; before that, ").expect("two places");
+    assert!(first.starts_with(&format!("{origin}: its digest is sha256:")), "{error}");
+    let host = mirrored.mirror.host();
+    assert!(second.starts_with(&format!("mirror {host}: {mirror}")), "{error}");
+    // What is remembered of the mirror is said again, although it was not asked again.
+    let again = client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &Silent).unwrap_err();
+    assert_eq!(again.to_string(), error);
+    assert_eq!((mirrored.mirror.asked().len(), mirrored.origin.asked().len()), (1, 2));
+    assert_eq!(mirrored.world.warnings().len(), 1, "{:?}", mirrored.world.warnings());
+}
+
+#[test]
+fn bytes_that_come_again_are_counted_once() {
+    let mirrored = Mirrored::new(|content, asked| content.answer(asked).cut(700_000), true);
+    let progress = Cancelled::default();
+    let wanted = descriptor(&mirrored.layer);
+    let client = mirrored.world.client();
+    client.blob(&mirrored.reference(), &wanted, &mut Vec::new(), &progress).unwrap();
+    assert_eq!(progress.bytes.load(Ordering::Relaxed), wanted.size);
 }

@@ -10,10 +10,10 @@ use std::process::Command;
 use gantry::digest::Digest;
 use gantry::image::media;
 use gantry::layer::Silent;
-use gantry::registry::{Kind, Platform, Reference, Resolved};
+use gantry::registry::{Kind, Platform, Preferred, Reference, Resolved};
 use serde_json::{Value, json};
 use support::server::{Authority, Reply, Server, World};
-use support::{Folder, Registry, run};
+use support::{Folder, MadeImages, MadeLayer, Registry, digest_of, run};
 
 /// An OCI layout with an index `multi` of images for platforms, and their manifests' digests by platform.
 struct Layout {
@@ -160,58 +160,150 @@ fn dockers_own_format_is_read() {
 fn platforms_are_chosen_as_skopeo_chooses() {
     let registry = Registry::start();
     let layout = Layout::new(&[
+        "linux/arm/v5",
         "linux/arm/v6",
-        "linux/amd64/v2",
+        "linux/amd64/v3",
         "linux/arm/v7",
         "linux/s390x",
         "linux/arm64/v8",
         "linux/s390x",
+        "linux/riscv64/x",
+        "linux/amd64",
     ]);
     layout.push(&registry.host(), &["--dest-tls-verify=false"]);
+    let archive = layout.folder.join("archive.tar");
+    let archived = ["oci-layout", "index.json", "blobs"];
+    run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(layout.folder.path()).args(archived)).ok();
     let tagged = reference(&registry.host(), "multi");
     let client = World::new().client();
+    let offered = "linux/arm/v5, linux/arm/v6, linux/amd64/v3, linux/arm/v7, linux/s390x, linux/arm64/v8, linux/riscv64/x, \
+         linux/amd64";
     for wanted in [
         "linux/arm",
+        "linux/arm/v8",
         "linux/arm/v7",
         "linux/arm/v6",
-        "linux/arm/v5",
+        "linux/arm/v4",
         "linux/arm64",
+        "linux/arm64/v9",
         "linux/s390x",
+        "linux/s390x/y",
+        "linux/riscv64",
+        "linux/riscv64/x",
         "linux/amd64",
         "linux/amd64/v2",
+        "linux/amd64/v3",
         "windows/amd64",
     ] {
         let parts = platform(wanted);
-        let mut skopeo = Command::new("skopeo");
-        skopeo.args([
-            "--insecure-policy",
-            "--override-os",
-            &parts.os,
-            "--override-arch",
-            &parts.architecture,
-        ]);
-        skopeo.args(parts.variant.iter().flat_map(|variant| ["--override-variant", variant]));
-        let folder = Folder::new();
-        let to = format!("dir:{}", folder.join("image").display());
-        let copied = run(skopeo.args([
-            "copy",
-            "--src-tls-verify=false",
-            &format!("docker://{}/team/app:multi", registry.host()),
-            &to,
-        ]));
-        let theirs = (copied.code == Some(0))
-            .then(|| Digest::of(&std::fs::read(folder.join("image/manifest.json")).unwrap()));
-        let ours = client.resolve(&tagged, &parts, &Silent);
-        if let Err(error) = &ours {
-            assert!(
-                error.to_string().ends_with(
-                    "offered: linux/arm/v6, linux/amd64/v2, linux/arm/v7, linux/s390x, linux/arm64/v8"
-                ),
-                "{error}"
-            );
+        let from_registry = client.resolve(&tagged, &parts, &Silent);
+        let from_registry =
+            from_registry.map(|resolved| resolved.manifest.digest).map_err(|error| error.to_string());
+        let opened = |path: &Path| {
+            let opened = gantry::base::open(path, Some(&parts), &gantry::layer::Silent)
+                .map_err(|error| error.to_string());
+            opened.map(|image| image.manifest.expect("a manifest").0.digest)
+        };
+        for (ours, transport, says) in [
+            (from_registry, format!("docker://{}/team/app:multi", registry.host()), "offered: "),
+            (
+                opened(layout.folder.path()),
+                format!("oci:{}:multi", layout.folder.path().display()),
+                "there are: ",
+            ),
+            (opened(&archive), format!("oci-archive:{}:multi", archive.display()), "there are: "),
+        ] {
+            if let Err(error) = &ours {
+                let says = format!("no image for {wanted}; {says}{offered}");
+                assert!(error.ends_with(&says), "{error}");
+            }
+            assert_eq!(ours.ok(), chosen_by_skopeo(&transport, &parts), "{wanted} of {transport}");
         }
-        assert_eq!(ours.ok().map(|resolved| resolved.manifest.digest), theirs, "{wanted}");
     }
+}
+
+#[test]
+fn platforms_are_looked_for_in_every_index_that_may_have_them() {
+    let images = MadeImages::new();
+    let image = |platform: &str| images.image(platform, &[MadeLayer::file("of", platform)], json!({}));
+    let amd64 = image("linux/amd64");
+    let plain = |mut entry: Value| {
+        entry.as_object_mut().expect("a set").remove("platform");
+        entry
+    };
+    // Both say nothing of their platforms, and the first has others.
+    let (others, right) = (images.index(&[image("linux/arm64")]), images.index(std::slice::from_ref(&amd64)));
+    images.tag("multi", images.index(&[plain(others), plain(right)]));
+    let open = |wanted: &str| {
+        gantry::base::open(images.folder.path(), Some(&platform(wanted)), &gantry::layer::Silent)
+    };
+    let found = open("linux/amd64").expect("an image").manifest.expect("a manifest").0.digest;
+    assert_eq!(found.to_string(), digest_of(&amd64));
+    let error = open("linux/s390x").unwrap_err().to_string();
+    assert!(error.ends_with("no image for linux/s390x; there are: linux/arm64"), "{error}");
+    // More indexes than a choice takes.
+    let images = MadeImages::new();
+    let image = |platform: &str| images.image(platform, &[MadeLayer::file("of", platform)], json!({}));
+    let others = plain(images.index(&[image("linux/arm64")]));
+    let mut many = vec![others; 20];
+    for _ in 0..2 {
+        many = vec![plain(images.index(&many)); 20];
+    }
+    images.tag("multi", images.index(&many));
+    let error =
+        gantry::base::open(images.folder.path(), Some(&platform("linux/amd64")), &gantry::layer::Silent)
+            .unwrap_err()
+            .to_string();
+    assert!(error.contains("expected at most 32 in which the platform has to be looked for"), "{error}");
+}
+
+#[test]
+fn gzip_and_zstd_are_chosen_as_old_and_new_skopeos_choose() {
+    let (registry, images) = (Registry::start(), MadeImages::new());
+    let layer = tar(b"layer");
+    let gzip = images.image("linux/amd64", &[MadeLayer::gzip(&layer)], json!({ "author": "gzip" }));
+    let mut zstd = images.image("linux/amd64", &[MadeLayer::zstd(&layer)], json!({ "author": "zstd" }));
+    zstd["annotations"] = json!({ "io.github.containers.compression.zstd": "true" });
+    let digest = |descriptor: &Value| digest_of(descriptor).parse::<Digest>().unwrap();
+    let (gzip_digest, zstd_digest) = (digest(&gzip), digest(&zstd));
+    for (name, entries) in [("gzip-first", [&gzip, &zstd]), ("zstd-first", [&zstd, &gzip])] {
+        images.push(&registry.host(), name, images.index(&entries.map(Value::clone)), &[]);
+        let amd64 = platform("linux/amd64");
+        for (preferred, expected) in [(Preferred::Zstd, zstd_digest), (Preferred::Gzip, gzip_digest)] {
+            let mut world = World::new();
+            world.options.preferred = preferred;
+            let resolved = world.client().resolve(&reference(&registry.host(), name), &amd64, &Silent);
+            assert_eq!(resolved.unwrap().manifest.digest, expected, "{name}");
+        }
+        let transport = format!("docker://{}/team/app:{name}", registry.host());
+        let theirs = chosen_by_skopeo(&transport, &amd64);
+        // containers/image 5.25 looks at the annotation; older ones take the first.
+        match (skopeo_version() >= [1, 12], name) {
+            (true, _) => assert_eq!(theirs, Some(zstd_digest), "{name}"),
+            (false, "gzip-first") => assert_eq!(theirs, Some(gzip_digest)),
+            (false, _) => assert_ne!(theirs, Some(gzip_digest)),
+        }
+    }
+}
+
+/// Major and minor number.
+fn skopeo_version() -> [u32; 2] {
+    let said = run(Command::new("skopeo").arg("--version")).ok();
+    let version = said.split_whitespace().nth(2).expect("skopeo version NUMBER");
+    let mut numbers = version.split('.').map(|number| number.parse().expect("a number"));
+    [numbers.next().expect("a major number"), numbers.next().expect("a minor number")]
+}
+
+/// The digest of the manifest that skopeo copies; nothing if it finds none.
+fn chosen_by_skopeo(transport: &str, wanted: &Platform) -> Option<Digest> {
+    let folder = Folder::new();
+    let to = format!("dir:{}", folder.join("image").display());
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "--override-os", &wanted.os, "--override-arch", &wanted.architecture]);
+    skopeo.args(wanted.variant.iter().flat_map(|variant| ["--override-variant", variant]));
+    let copied = run(skopeo.args(["copy", "-q", "--src-tls-verify=false", transport, &to]));
+    let manifest = std::fs::read(folder.join("image/manifest.json"));
+    (copied.code == Some(0)).then(|| Digest::of(&manifest.expect("a manifest")))
 }
 
 #[test]

@@ -92,23 +92,6 @@ fn a_shell_that_is_none_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_script_that_is_too_long_for_the_kernel_is_an_error_that_names_it() {
-    let scripts = Scripts::new();
-    // An argument has at most 128 KiB (execve(2), MAX_ARG_STRLEN), with the NUL.
-    let script = |length: usize| format!("touch x{}", "#".repeat(length - 8)).replacen("x#", "x #", 1);
-    for (name, arguments) in ways(&script(131_071)) {
-        scripts.run(arguments, "out").ok();
-        assert_eq!(scripts.names("out"), ["x"], "{name}");
-        fs::remove_dir_all(scripts.folder().join("out")).expect("an output");
-    }
-    for (name, arguments) in ways(&script(200_000)) {
-        let (error, _) = scripts.refused(arguments);
-        assert!(error.starts_with(&format!("error: {name}: cannot run ")), "{error}");
-        assert!(error.contains("too long"), "{error}");
-    }
-}
-
-#[test]
 fn what_scripts_leave_running_is_gone_when_they_end() {
     let scripts = Scripts::new();
     for (i, (_, arguments)) in

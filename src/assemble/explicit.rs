@@ -31,9 +31,12 @@ pub fn write_layer(
     let mut below = Vec::new();
     if let Some(base) = &spec.from_image {
         below.extend(
-            base_layers(&base::open(&base.path, base.platform.as_ref())?)
-                .into_iter()
-                .flat_map(|layer| layer.paths),
+            base_layers(
+                &base::open(&base.path, base.platform.as_ref(), surroundings.progress)
+                    .map_err(AssembleError::FromImage)?,
+            )
+            .into_iter()
+            .flat_map(|layer| layer.paths),
         );
     }
     for layer in &spec.below {
@@ -60,8 +63,7 @@ fn of_closure(
     let Surroundings { store, threads, now, progress } = *surroundings;
     let shared = Shared { mtime: spec.mtime.seconds(now), owner: spec.owner.clone() };
     let paths: Vec<String> = layering::plan(graph, &Layering::Single, 1, 0)?.into_iter().flatten().collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let sizes = pool.install(|| layer::measure(&paths, &shared))?;
+    let sizes = layer::measure(&paths, &shared, threads)?;
     let recorded = paths
         .iter()
         .filter_map(|path| known.get(path))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{AssembleError, base_layers, write_given};
+use super::{AssembleError, base_layers, with_layers, write_given};
 use crate::base::{self, NamedImage};
 use crate::digest::Digest;
 use crate::image::index::Member;
@@ -18,7 +18,7 @@ pub fn merge(
     progress: &dyn Progress,
     mut format: Box<dyn Format + '_>,
 ) -> Result<(), AssembleError> {
-    let images = distinct(paths)?;
+    let images = distinct(paths, progress)?;
     let layers: Vec<Vec<Layer>> =
         images.iter().map(|named| digested(base_layers(&named.image))).collect::<Result<_, _>>()?;
     let mut records = write_given(&layers.concat(), threads, progress, format.as_mut())?.into_iter();
@@ -37,12 +37,13 @@ pub fn merge(
 
 /// The images, each once with all of its names. It is the configuration that makes an image: layers and all
 /// else that counts at run time are in it.
-fn distinct(paths: &[PathBuf]) -> Result<Vec<NamedImage>, AssembleError> {
+fn distinct(paths: &[PathBuf], progress: &dyn Progress) -> Result<Vec<NamedImage>, AssembleError> {
     let mut images: Vec<NamedImage> = Vec::new();
     let mut places: HashMap<Digest, usize> = HashMap::new();
     let mut owners: HashMap<String, (usize, &Path)> = HashMap::new();
     for path in paths {
-        for named in base::open_all(path)? {
+        for named in base::open_all(path, progress)? {
+            let named = NamedImage { image: with_layers(path, named.image)?, ..named };
             let place = *places.entry(named.image.config_document.digest).or_insert_with(|| {
                 images.push(NamedImage { names: Vec::new(), image: named.image });
                 images.len() - 1

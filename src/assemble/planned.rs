@@ -39,9 +39,8 @@ impl Planned {
             true => layering::plan(graph, &Layering::Single, 1, 0)?,
             false => layering::plan(graph, &spec.layering, (available - 1).max(1), spec.min_layer_size)?,
         };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(surroundings.threads).build()?;
         let every_path: Vec<&String> = planned.iter().flatten().collect();
-        let mut sizes = pool.install(|| layer::measure(&every_path, shared))?.into_iter();
+        let mut sizes = layer::measure(&every_path, shared, surroundings.threads)?.into_iter();
         let stores = planned.into_iter().map(|paths| paths.into_iter().zip(sizes.by_ref()).collect());
         Ok(Planned { stores: stores.collect(), together })
     }

@@ -2,23 +2,30 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::tar::{self, Source};
 use super::{BaseError, Files};
-use crate::layer::Extent;
 use crate::layer::decompress::{Codec, Decompressor};
 use crate::layer::tar::BLOCK;
+use crate::layer::{Extent, Progress};
+
+/// Bytes unpacked between two looks at Ctrl-C.
+const CHUNK: u64 = 4 << 20;
+/// Members of an archive: an image of 127 layers has some 400, and an archive may hold many images.
+const MAX_MEMBERS: usize = 200_000;
+/// No document names a member of a longer name (PATH_MAX).
+const MAX_NAME: usize = 4096;
 
 /// Links among members are followed so far.
 const MAX_LINKS: usize = 8;
 
 /// The members of an archive, by name.
 pub(super) struct Members {
-    path: PathBuf,
+    path: Arc<Path>,
     file: Arc<File>,
     members: HashMap<Vec<u8>, Member>,
 }
@@ -60,22 +67,31 @@ impl Source for Bytes<'_> {
 
 impl Members {
     /// Indexes the archive at `path`.
-    pub(super) fn scan(path: &Path) -> Result<Members, BaseError> {
+    pub(super) fn scan(path: &Path, progress: &dyn Progress) -> Result<Members, BaseError> {
         let io = |source| BaseError::Io { path: path.into(), source };
-        let file = plain(File::open(path).map_err(io)?).map_err(io)?;
+        let file = plain(path, File::open(path).map_err(io)?, progress)?;
         let length = file.metadata().map_err(io)?.len();
         let mut start = [0; BLOCK as usize];
         if length >= start.len() as u64 {
             file.read_exact_at(&mut start, 0).map_err(io)?;
         }
         if !tar::checksum_is_right(&start) {
-            return Err(BaseError::Format { path: path.into(), found: "no tar".into() });
+            return Err(no_tar(path));
         }
         let mut members = HashMap::new();
         let mut tar = tar::Members::new(Bytes { path, file: &file, at: 0, length });
         while let Some(member) = tar.next()? {
+            if progress.cancelled() {
+                return Err(BaseError::Interrupted);
+            }
             let name = member.name();
             let name = name.strip_prefix(b"./").unwrap_or(&name).to_vec();
+            if name.len() > MAX_NAME {
+                continue;
+            }
+            if members.len() == MAX_MEMBERS {
+                return Err(tar.wrong(member.at, &format!("an archive of more than {MAX_MEMBERS} members")));
+            }
             let Some(found) = interesting(&member, &name) else { continue };
             if members.insert(name.clone(), found).is_some() {
                 let name = String::from_utf8_lossy(&name);
@@ -109,23 +125,42 @@ impl Files for Members {
                 Some(Member::Link(target)) => name = target,
             }
         }
-        let (path, name) = (self.path.clone(), String::from_utf8_lossy(name).into_owned());
+        let (path, name) = (self.path.to_path_buf(), String::from_utf8_lossy(name).into_owned());
         Err(BaseError::Document { path, name, what: "a link that leads to itself".into() })
     }
 }
 
+fn no_tar(path: &Path) -> BaseError {
+    BaseError::Format { path: path.into(), found: "no tar".into() }
+}
+
 /// The file itself; if it is compressed (`docker save | gzip`, dockerTools), a temporary one without a name
-/// that holds what it is without that.
-fn plain(mut file: File) -> io::Result<File> {
+/// that holds what it is without that. What does not begin as a tar is not unpacked.
+fn plain(path: &Path, mut file: File, progress: &dyn Progress) -> Result<File, BaseError> {
+    let io = |source| BaseError::Io { path: path.into(), source };
     let mut start = Vec::new();
-    (&file).take(16).read_to_end(&mut start)?;
-    file.rewind()?;
+    (&file).take(16).read_to_end(&mut start).map_err(io)?;
+    file.rewind().map_err(io)?;
     if Codec::of(&start) == Codec::None {
         return Ok(file);
     }
-    let mut temporary = tempfile::tempfile()?;
-    io::copy(&mut Decompressor::new(&file)?, &mut temporary)?;
-    Ok(temporary)
+    let size = file.metadata().map_err(io)?.len();
+    let mut unpacked = Decompressor::new(&file, size).map_err(io)?;
+    let mut block = Vec::with_capacity(BLOCK as usize);
+    unpacked.by_ref().take(BLOCK).read_to_end(&mut block).map_err(io)?;
+    if block.len() < BLOCK as usize || !tar::checksum_is_right(&block) {
+        return Err(no_tar(path));
+    }
+    let mut temporary = tempfile::tempfile().map_err(io)?;
+    temporary.write_all(&block).map_err(io)?;
+    loop {
+        if progress.cancelled() {
+            return Err(BaseError::Interrupted);
+        }
+        if io::copy(&mut unpacked.by_ref().take(CHUNK), &mut temporary).map_err(io)? == 0 {
+            return Ok(temporary);
+        }
+    }
 }
 
 /// The member that a symbolic link at `name` leads to; none if that is outside the archive.
@@ -145,4 +180,39 @@ fn beside(name: &[u8], target: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(parts.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says to stop once it was asked so many times.
+    struct Stop(std::sync::atomic::AtomicUsize);
+
+    impl Progress for Stop {
+        fn layer(&self, _index: usize, _count: usize) {}
+        fn bytes(&self, _count: u64) {}
+        fn cancelled(&self) -> bool {
+            let left = self.0.load(std::sync::atomic::Ordering::Relaxed);
+            self.0.store(left.saturating_sub(1), std::sync::atomic::Ordering::Relaxed);
+            left == 0
+        }
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heeded_while_an_archive_is_unpacked_and_while_it_is_read() {
+        let mut header = vec![0; BLOCK as usize];
+        header[0] = b'a';
+        header[148..156].copy_from_slice(b"000541\0 ");
+        let tar = [header, vec![0; 3 * CHUNK as usize]].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, packed) = (folder.path().join("plain"), folder.path().join("packed"));
+        std::fs::write(&plain, &tar).unwrap();
+        std::fs::write(&packed, zstd::stream::encode_all(&tar[..], 1).unwrap()).unwrap();
+        for (path, asked) in [(&plain, 0), (&packed, 0), (&packed, 2)] {
+            let found = Members::scan(path, &Stop(asked.into())).map(drop);
+            assert!(matches!(found, Err(BaseError::Interrupted)), "{path:?} {asked} {found:?}");
+        }
+        assert!(Members::scan(&packed, &crate::layer::Silent).is_ok());
+    }
 }

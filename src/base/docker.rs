@@ -4,6 +4,7 @@
 use std::os::unix::fs::FileExt;
 
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
+use crate::image::received;
 use crate::image::{DockerManifest, Document, MAX_DOCUMENT, blob_path};
 use crate::layer::{Encoding, Extent};
 
@@ -50,7 +51,7 @@ fn image(reader: &Reader, entry: DockerManifest) -> Result<Opened, BaseError> {
     for (name, &diff_id) in entry.layers.iter().zip(diff_ids) {
         let extent = reader.files.find(name)?.ok_or_else(|| reader.wrong(name, "missing"))?;
         let encoding = by_magic(&extent)
-            .map_err(|source| BaseError::Io { path: extent.path.clone(), source })?
+            .map_err(|source| BaseError::Io { path: extent.path.to_path_buf(), source })?
             .ok_or_else(|| reader.wrong(name, "compressed in a way that OCI knows no media type for"))?;
         layers.push(OpenedLayer { encoding, digest: None, diff_id, extent });
     }
@@ -71,7 +72,8 @@ pub(super) fn agrees(reader: &Reader, opened: &Opened) -> Result<(), BaseError> 
 
 /// The images of `manifest.json`.
 fn images(reader: &Reader) -> Result<Vec<DockerManifest>, BaseError> {
-    reader.parse("manifest.json", &reader.read("manifest.json", MAX_MANIFEST)?)
+    received::docker_manifest(&reader.read("manifest.json", MAX_MANIFEST)?)
+        .map_err(|what| reader.wrong("manifest.json", what))
 }
 
 /// The one image of `manifest.json`.

@@ -32,7 +32,7 @@ impl Files for Directory {
             Ok(_) => {
                 let file = File::open(&path).map_err(error)?;
                 let size = file.metadata().map_err(error)?.len();
-                Ok(Some(Extent { file: Arc::new(file), offset: 0, size, path }))
+                Ok(Some(Extent { file: Arc::new(file), offset: 0, size, path: path.into() }))
             }
         }
     }

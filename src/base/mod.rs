@@ -15,8 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::image::received::{self, Received};
 use crate::image::{Descriptor, Document, ImageConfig};
-use crate::layer::{Encoding, Extent};
+use crate::layer::{Encoding, Extent, Progress};
 use crate::spec::Platform;
 
 /// Why an image could not be read.
@@ -63,6 +64,18 @@ pub enum BaseError {
     /// The user or Nix asked us to stop.
     #[error("interrupted")]
     Interrupted,
+    /// An index without an image for the platform.
+    #[error("{}: {name}: no image for {wanted}; there are: {offered}", path.display())]
+    Platform {
+        /// The image.
+        path: PathBuf,
+        /// The index in it.
+        name: String,
+        /// The platform that was asked for.
+        wanted: String,
+        /// The platforms that there are.
+        offered: String,
+    },
     /// A document that is missing, too large, or not what its name says.
     #[error("{}: {name}: {what}", path.display())]
     Document {
@@ -131,9 +144,10 @@ trait Files {
     fn find(&self, name: &str) -> Result<Option<Extent>, BaseError>;
 }
 
-/// Reads the documents of the image at `path`; of several images, the one for `platform`.
-pub fn open(path: &Path, platform: Option<&Platform>) -> Result<Opened, BaseError> {
-    read(path, |reader, form| match form {
+/// Reads the documents of the image at `path`; of several images, the one for `platform`. A compressed archive is
+/// unpacked into a temporary file without a name, until `progress` says to stop.
+pub fn open(path: &Path, platform: Option<&Platform>, progress: &dyn Progress) -> Result<Opened, BaseError> {
+    read(path, progress, |reader, form| match form {
         Form::Layout => oci::open(reader, Container::Layout, platform),
         Form::Archive { docker } => {
             let opened = oci::open(reader, Container::Archive, platform)?;
@@ -147,8 +161,8 @@ pub fn open(path: &Path, platform: Option<&Platform>) -> Result<Opened, BaseErro
 }
 
 /// Reads the documents of all images at `path`, each once.
-pub fn open_all(path: &Path) -> Result<Vec<NamedImage>, BaseError> {
-    read(path, |reader, form| match form {
+pub fn open_all(path: &Path, progress: &dyn Progress) -> Result<Vec<NamedImage>, BaseError> {
+    read(path, progress, |reader, form| match form {
         Form::Layout => oci::open_all(reader, Container::Layout),
         Form::Archive { docker } => {
             let mut images = oci::open_all(reader, Container::Archive)?;
@@ -175,7 +189,11 @@ enum Form {
 }
 
 /// Has `documents` read the documents at `path`.
-fn read<T>(path: &Path, documents: impl Fn(&Reader, Form) -> Result<T, BaseError>) -> Result<T, BaseError> {
+fn read<T>(
+    path: &Path,
+    progress: &dyn Progress,
+    documents: impl Fn(&Reader, Form) -> Result<T, BaseError>,
+) -> Result<T, BaseError> {
     let metadata = std::fs::metadata(path).map_err(|source| BaseError::Io { path: path.into(), source })?;
     let reader = |files| Reader { path, files };
     if metadata.is_dir() {
@@ -185,7 +203,7 @@ fn read<T>(path: &Path, documents: impl Fn(&Reader, Form) -> Result<T, BaseError
     if !metadata.is_file() {
         return Err(BaseError::Format { path: path.into(), found: "neither a directory nor a file".into() });
     }
-    let members = archive::Members::scan(path)?;
+    let members = archive::Members::scan(path, progress)?;
     let reader = reader(&members);
     match (members.find("index.json")?.is_some(), members.find("manifest.json")?.is_some()) {
         (true, docker) => documents(&reader, Form::Archive { docker }),
@@ -210,20 +228,19 @@ impl Reader<'_> {
         if extent.size > limit as u64 {
             return Err(self.wrong(name, format!("more than {limit} bytes")));
         }
-        extent.read_all().map_err(|source| BaseError::Io { path: extent.path.clone(), source })
-    }
-
-    fn parse<T: serde::de::DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, BaseError> {
-        serde_json::from_slice(bytes).map_err(|e| self.wrong(name, e.to_string()))
+        extent.read_all().map_err(|source| BaseError::Io { path: extent.path.to_path_buf(), source })
     }
 
     /// The configuration that the document `name` is.
     fn config(&self, name: &str, bytes: &[u8]) -> Result<ImageConfig, BaseError> {
-        let config: ImageConfig = self.parse(name, bytes)?;
-        match config.rootfs.kind.as_str() {
-            "layers" => Ok(config),
-            kind => Err(self.wrong(name, format!("rootfs.type {kind:?}, expected \"layers\""))),
-        }
+        received::config(bytes).map_err(|what| self.wrong(name, what))
+    }
+
+    /// The manifest or index that the document `name` is, which is said to be a `media_type`.
+    fn document(&self, name: &str, bytes: &[u8], media_type: &str) -> Result<Received, BaseError> {
+        let (_, document) =
+            received::document(bytes, Some(media_type)).map_err(|what| self.wrong(name, what))?;
+        Ok(document)
     }
 
     fn wrong(&self, name: &str, what: impl Into<String>) -> BaseError {

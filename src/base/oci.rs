@@ -2,13 +2,18 @@
 
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::digest::Digest;
+use crate::image::platform::{self as platforms, Preferred, listed};
+use crate::image::received::{self, Received};
 use crate::image::{
-    self, Descriptor, Document, ImageConfig, Index, Layout, MAX_DOCUMENT, Manifest, blob_path, media,
+    self, Descriptor, Document, ImageConfig, Index, MAX_DOCUMENT, Manifest, blob_path, media,
 };
 use crate::spec::Platform;
 
 /// Indexes in indexes are followed so far (registry clients follow fewer).
 const MAX_NESTING: usize = 4;
+
+/// Entries that one choice may take.
+const MAX_DOCUMENTS: usize = 32;
 
 /// Annotations that name an image: Docker's and containerd's full name, the specification's tag.
 const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
@@ -19,7 +24,7 @@ pub(super) fn open(
     platform: Option<&Platform>,
 ) -> Result<Opened, BaseError> {
     let index = index(reader)?;
-    let (named, descriptor) = choose(reader, "index.json", &index, platform, 0)?;
+    let (named, descriptor) = choose(reader, "index.json", &index, platform, 0, &mut 0)?;
     image(reader, container, &named, descriptor)
 }
 
@@ -32,7 +37,7 @@ pub(super) fn open_all(reader: &Reader, container: Container) -> Result<Vec<Name
             manifests: vec![entry],
             annotations: Default::default(),
         };
-        let (entry, descriptor) = choose(reader, "index.json", &only, None, 0)?;
+        let (entry, descriptor) = choose(reader, "index.json", &only, None, 0, &mut 0)?;
         let name = called(&entry).map(|name| image::short_for_docker(name).to_owned());
         match images.iter_mut().find(|(other, _)| other.digest == descriptor.digest) {
             Some((_, named)) => named.names.extend(name),
@@ -55,12 +60,14 @@ fn called(entry: &Descriptor) -> Option<&String> {
 
 /// The index of a layout whose version is known.
 fn index(reader: &Reader) -> Result<Index, BaseError> {
-    let layout: Layout = reader.parse("oci-layout", &reader.read("oci-layout", 4096)?)?;
+    let layout = received::layout(&reader.read("oci-layout", 4096)?)
+        .map_err(|what| reader.wrong("oci-layout", what))?;
     if layout.version != "1.0.0" {
         let what = format!("imageLayoutVersion {:?}, expected \"1.0.0\"", layout.version);
         return Err(reader.wrong("oci-layout", what));
     }
-    reader.parse("index.json", &reader.read("index.json", MAX_DOCUMENT)?)
+    received::index_json(&reader.read("index.json", MAX_DOCUMENT)?)
+        .map_err(|what| reader.wrong("index.json", what))
 }
 
 /// The image whose manifest `descriptor` names; `named` is the outermost entry that leads to it.
@@ -72,7 +79,11 @@ fn image(
 ) -> Result<Opened, BaseError> {
     let manifest_document = document(reader, &descriptor)?;
     let name = blob_path(descriptor.digest);
-    let manifest: Manifest = reader.parse(&name, &manifest_document.bytes)?;
+    let Received::Manifest(manifest) =
+        reader.document(&name, &manifest_document.bytes, &descriptor.media_type)?
+    else {
+        return Err(reader.wrong(&name, "it is an index, expected a manifest"));
+    };
     let config_document = document(reader, &manifest.config)?;
     let config_name = blob_path(manifest.config.digest);
     let config = reader.config(&config_name, &config_document.bytes)?;
@@ -82,7 +93,7 @@ fn image(
     Ok(Opened { container, reference, manifest, config_document, config, layers })
 }
 
-/// The image of `index` for `platform`, or its only one: the entry of the outermost index, which has the
+/// The image of `index` for `platform`, or its only one, as registry clients choose it: the entry of the outermost index, which has the
 /// name, and the manifest's descriptor.
 fn choose(
     reader: &Reader,
@@ -90,27 +101,60 @@ fn choose(
     index: &Index,
     platform: Option<&Platform>,
     depth: usize,
+    documents: &mut usize,
 ) -> Result<(Descriptor, Descriptor), BaseError> {
-    let offered = || {
-        let platforms = index.manifests.iter().map(|entry| match &entry.platform {
-            Some(p) => format!("{}/{}", p.os, p.architecture),
-            None => "unnamed".to_string(),
-        });
-        platforms.collect::<Vec<_>>().join(", ")
+    let several = |wanted: &str| {
+        let (count, offered) = (index.manifests.len(), listed(&index.manifests));
+        reader.wrong(name, format!("{count} images ({offered}), expected {wanted}"))
     };
-    let entry = match (&index.manifests[..], platform) {
+    let entries = match (&index.manifests[..], platform) {
         ([], _) => return Err(reader.wrong(name, "no image in it")),
-        ([only], _) => only,
-        (several, None) => {
-            let what = format!("{} images ({}), expected one", several.len(), offered());
-            return Err(reader.wrong(name, what));
+        // The outermost index names the images of a layout; a choice is made in those that it leads to.
+        ([only], Some(_)) if depth == 0 => vec![only],
+        ([only], None) => vec![only],
+        (_, None) => return Err(several("one")),
+        (entries, Some(wanted)) => {
+            let mut entries = platforms::choose(wanted, entries, Preferred::default());
+            // What has no platform there is any image, and not one for all platforms.
+            entries.retain(|entry| depth > 0 || entry.platform.is_some());
+            entries
         }
-        (several, Some(wanted)) => several.iter().find(|entry| matches(entry, wanted)).ok_or_else(|| {
-            let what =
-                format!("no image for {}/{}; there are: {}", wanted.os, wanted.architecture, offered());
-            reader.wrong(name, what)
-        })?,
     };
+    let mut missing = None;
+    for entry in entries {
+        *documents += 1;
+        if *documents > MAX_DOCUMENTS {
+            return Err(several(&format!(
+                "at most {MAX_DOCUMENTS} in which the platform has to be looked for"
+            )));
+        }
+        match follow(reader, name, entry, platform, depth, documents) {
+            // An index that said nothing of its platforms, and has others.
+            Err(error @ BaseError::Platform { .. }) => missing = missing.or(Some(error)),
+            done => return done,
+        }
+    }
+    Err(match (missing, platform) {
+        (Some(error), _) => error,
+        (None, None) => several("one"),
+        (None, Some(wanted)) => BaseError::Platform {
+            path: reader.path.into(),
+            name: name.into(),
+            wanted: wanted.to_string(),
+            offered: listed(&index.manifests),
+        },
+    })
+}
+
+/// The image that an entry of an index leads to.
+fn follow(
+    reader: &Reader,
+    name: &str,
+    entry: &Descriptor,
+    platform: Option<&Platform>,
+    depth: usize,
+    documents: &mut usize,
+) -> Result<(Descriptor, Descriptor), BaseError> {
     if image::is_manifest(&entry.media_type) {
         return Ok((entry.clone(), entry.clone()));
     }
@@ -123,17 +167,11 @@ fn choose(
     }
     let inner = document(reader, entry)?;
     let inner_name = blob_path(entry.digest);
-    let inner: Index = reader.parse(&inner_name, &inner.bytes)?;
-    let (_, manifest) = choose(reader, &inner_name, &inner, platform, depth + 1)?;
+    let Received::Index(inner) = reader.document(&inner_name, &inner.bytes, &entry.media_type)? else {
+        return Err(reader.wrong(&inner_name, "it is a manifest, expected an index"));
+    };
+    let (_, manifest) = choose(reader, &inner_name, &inner, platform, depth + 1, documents)?;
     Ok((entry.clone(), manifest))
-}
-
-fn matches(entry: &Descriptor, wanted: &Platform) -> bool {
-    entry.platform.as_ref().is_some_and(|found| {
-        found.os == wanted.os
-            && found.architecture == wanted.architecture
-            && (wanted.variant.is_none() || found.variant == wanted.variant)
-    })
 }
 
 /// The document that `descriptor` names, with its digest and size checked.

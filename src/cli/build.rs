@@ -27,7 +27,7 @@ use crate::output::{
     Format, LayoutDirectory, Packing, Place, WholeDirectory, WholeFile, archive, link_layout, write_script,
 };
 use crate::pull::Pull;
-use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
+use crate::registry::{Client, Environment, Options, Platform, Preferred, Reference, RegistryError};
 use crate::root::{self, DirectoryLinks, database};
 use crate::spec::{self, Base, Compressor, DatabaseSpec, ImageSpec, IndexSpec, LayerSpec, PullSpec};
 
@@ -143,14 +143,17 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let (temporary, cores) = (&temporary, threads);
             let surroundings =
                 root::Surroundings { store: &store, temporary, cores, now, progress: &display };
-            root::build(&arguments, &surroundings, whole.working())?;
+            let built = root::build(&arguments, &surroundings, whole.working());
+            built.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::DirectoryLinks { arguments: below } => {
             let Some(below) = Base::from_json(&below)? else { return Err(fail("no fromImage".into())) };
-            let image = filesystem::read(&base::open(&below.path, below.platform.as_ref())?, &display)?;
+            let image =
+                filesystem::read(&base::open(&below.path, below.platform.as_ref(), &display)?, &display)?;
+            let links = serde_json::to_vec(&DirectoryLinks::of(&image))?;
             let whole = WholeFile::create(&out, place)?;
-            serde_json::to_writer(whole.file(), &DirectoryLinks::of(&image))?;
+            whole.write_all(&links)?;
             whole.finish()?;
         }
         Task::Database { arguments: database, root } => {
@@ -158,14 +161,16 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             display.phase("Nix database");
             let image = match &spec.from_image {
                 Some(below) => {
-                    let image = base::open(&below.path, below.platform.as_ref())?;
+                    let image = base::open(&below.path, below.platform.as_ref(), &display)?;
                     Some(filesystem::read(&image, &display)?)
                 }
                 None => None,
             };
             let time = spec.mtime.seconds(now);
             let whole = WholeDirectory::create(&out, place)?;
-            database::write(&attributes.closure, &root, image.as_ref(), time, whole.working())?;
+            let written =
+                database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display);
+            written.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::Image { arguments: image, format, compressor, root, database } => {
@@ -196,18 +201,19 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             let surroundings = Surroundings { store: &store, threads, now, progress: &display };
             let result = assemble::write_layer(&spec, attributes.closure, whole.working(), &surroundings);
             display.finish();
-            result?;
+            result.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }
         Task::Export { image } => super::export::to_file(&image, &out, place, &display)?,
         Task::Pull { arguments: pull } => {
             let spec = PullSpec::from_json(&pull)?;
-            let client = client(spec.tls_verify)?;
+            let preferred = if spec.prefer_gzip { Preferred::Gzip } else { Preferred::Zstd };
+            let client = client(spec.tls_verify, preferred)?;
             let reference: Reference = spec.image_name.parse()?;
             let pull = Pull {
                 client: &client,
                 reference: &reference.with_digest(spec.image_digest),
-                platform: &spec.platform.into(),
+                platform: &spec.platform,
                 progress: &display,
             };
             let name = (&spec.final_image_name[..], &spec.final_image_tag[..]);
@@ -216,7 +222,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             result?;
         }
         Task::Blob { arguments: blob } => {
-            let client = client(blob.tls_verify)?;
+            let client = client(blob.tls_verify, Preferred::default())?;
             let reference: Reference = blob.image_name.parse()?;
             // One blob of many platforms: the client asks for it by its digest.
             let platform = Platform { os: String::new(), architecture: String::new(), variant: None };
@@ -254,9 +260,15 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     Ok(())
 }
 
+/// An error on the way to a directory, which is called by its own path: the one that it has meanwhile is gone.
+fn named(whole: &WholeDirectory, error: impl std::error::Error + 'static) -> Failure {
+    let (working, path) = (whole.working().display().to_string(), whole.path().display().to_string());
+    Failure::from(error).reworded(|message| message.replace(&working, &path))
+}
+
 /// A client in this process's surroundings.
-fn client(tls_verify: bool) -> Result<Client, RegistryError> {
-    Client::new(&Environment::of_process(), Options { tls_verify, ..Options::default() })
+fn client(tls_verify: bool, preferred: Preferred) -> Result<Client, RegistryError> {
+    Client::new(&Environment::of_process(), Options { tls_verify, preferred, ..Options::default() })
 }
 
 /// An image's file or directory, to be written.

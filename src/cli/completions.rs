@@ -1,11 +1,10 @@
 //! `gantry completions`: what a shell needs to complete the command line.
 
-use std::io::{self, Write};
-
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Failure;
+use super::standard_output::StandardOutput;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -13,9 +12,9 @@ pub struct Arguments {
     shell: Shell,
 }
 
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+pub fn run(arguments: Arguments, stdout: StandardOutput) -> Result<(), Failure> {
     // Into memory first: the generator panics where its output cannot be written.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "gantry", &mut script);
-    Ok(io::stdout().write_all(&script)?)
+    stdout.print(&String::from_utf8_lossy(&script))
 }

@@ -10,10 +10,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Failure;
+use super::standard_output::StandardOutput;
 use crate::doctor::{self, Check, Report, Runner, Status, Surroundings};
 use crate::printable::printable;
 use crate::registry::Environment;
-use crate::root;
+use crate::sandbox;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -49,7 +50,11 @@ fn executable(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let surroundings = Surroundings {
         environment: Environment::of_process(),
         nix: arguments.nix,
@@ -58,22 +63,17 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         runner: Runner { limit: Duration::from_secs(arguments.timeout), interrupted },
     };
     let report = doctor::examine(&surroundings).map_err(|_| Failure::Interrupted)?;
-    let stdout = io::stdout();
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",
-        false => table(&report, stdout.is_terminal() && wants_colours()),
+        false => table(&report, io::stdout().is_terminal() && wants_colours()),
     };
-    match stdout.lock().write_all(text.as_bytes()) {
-        // A reader that has seen enough closes the pipe.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
-        other => other?,
-    }
+    stdout.print(&text)?;
     if report.can_build { Ok(()) } else { Err(Failure::Reported) }
 }
 
 /// The child process that enters namespaces: exit code 1, and two lines that say why and what to do.
 pub fn try_namespaces() -> ExitCode {
-    match root::commands::try_namespaces() {
+    match sandbox::try_namespaces() {
         Ok(()) => ExitCode::SUCCESS,
         Err((cause, remedy)) => {
             let _ = write!(io::stdout(), "{cause}\n{remedy}\n");

@@ -1,14 +1,13 @@
 //! `gantry export`: an image's root file system, as one tar.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Failure;
 use super::progress::Display;
+use super::standard_output::StandardOutput;
 use crate::base::{self, filesystem};
 use crate::output::{Place, WholeFile, content_size, write_flat};
 
@@ -21,15 +20,15 @@ pub struct Arguments {
     output: Option<PathBuf>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
     let Some(out) = &arguments.output else {
-        if io::stdout().is_terminal() {
-            let what = "a tar is nothing for a terminal: use --output FILE, or redirect standard output";
-            return Err(Failure::Message(what.into()));
-        }
-        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        return flatten(&arguments.image, stdout, Path::new("standard output"), &display);
+        let out = stdout.for_a_tar("use --output FILE, or redirect it")?;
+        return flatten(&arguments.image, out, stdout.name(), &display);
     };
     to_file(&arguments.image, out, Place::Beside, &display)
 }
@@ -43,12 +42,12 @@ pub(super) fn to_file(image: &Path, out: &Path, place: Place, display: &Display)
 }
 
 fn flatten(image: &Path, out: impl Write, path: &Path, display: &Display) -> Result<(), Failure> {
-    let image = base::open(image, None)?;
-    let blobs = image.layers.iter().map(|layer| layer.extent.size).sum();
+    let image = base::open(image, None, display)?;
+    let blobs = image.layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.extent.size));
     display.expect(blobs);
     let result = filesystem::read(&image, display).map_err(Failure::from).and_then(|root| {
         display.phase("writing");
-        display.expect(blobs + content_size(&root));
+        display.expect(blobs.saturating_add(content_size(&root)));
         Ok(write_flat(&root, out, path, display)?)
     });
     display.finish();

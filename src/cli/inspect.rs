@@ -1,6 +1,5 @@
 //! `gantry inspect`: the layers of an image, here or in a registry.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,9 +10,11 @@ use super::Failure;
 use super::progress::Display;
 use super::size::human;
 use super::source::RegistryOptions;
+use super::standard_output::StandardOutput;
 use crate::base::{self, Container, Opened};
 use crate::digest::Digest;
-use crate::image::{self, History, ImageConfig};
+use crate::image::received::{self, Received};
+use crate::image::{self, History};
 use crate::printable::printable;
 use crate::registry::Reference;
 
@@ -59,28 +60,37 @@ struct Layer {
     paths: Vec<String>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let remote = arguments.image.to_str().filter(|image| image.starts_with("docker://"));
     let report = match remote {
         Some(reference) => Report::of_registry(reference, &arguments.options, interrupted)?,
-        None => Report::new(base::open(&arguments.image, None)?)?,
+        None => {
+            let display = Display::new(false, interrupted);
+            Report::new(base::open(&arguments.image, None, &display)?)?
+        }
     };
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.table(),
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Who closes the pipe has seen enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(Failure::from),
-    }
+    stdout.print(&text)
 }
 
 impl Report {
     fn new(opened: Opened) -> Result<Report, Failure> {
         let Opened { container, reference, manifest, config_document, config, layers } = opened;
         let annotations = match &manifest {
-            Some((_, document)) => serde_json::from_slice::<image::Manifest>(&document.bytes)?.annotations,
+            Some((descriptor, document)) => {
+                let said = Some(&descriptor.media_type[..]);
+                match received::document(&document.bytes, said).map_err(Failure::Message)? {
+                    (_, Received::Manifest(manifest)) => manifest.annotations,
+                    (_, Received::Index(index)) => index.annotations,
+                }
+            }
             None => Default::default(),
         };
         let layers: Vec<Layer> = layers
@@ -107,7 +117,7 @@ impl Report {
             os: config.os,
             architecture: config.architecture,
             variant: config.variant,
-            size: layers.iter().map(|layer| layer.size).sum(),
+            size: total(&layers),
             layers,
             config: config.config,
             annotations,
@@ -126,7 +136,7 @@ impl Report {
         let resolved = client.resolve(&reference, &platform, &display)?;
         let bytes = client.config(&reference, &resolved.image, &platform, &display)?;
         display.finish();
-        let config: ImageConfig = serde_json::from_slice(&bytes)?;
+        let config = received::config(&bytes).map_err(Failure::Message)?;
         let histories = image::layer_history(&config);
         let layers: Vec<Layer> = resolved
             .image
@@ -151,7 +161,7 @@ impl Report {
             os: config.os,
             architecture: config.architecture,
             variant: config.variant,
-            size: layers.iter().map(|layer| layer.size).sum(),
+            size: total(&layers),
             layers,
             config: config.config,
             annotations: resolved.image.annotations,
@@ -186,6 +196,12 @@ impl Report {
         );
         out
     }
+}
+
+/// Bytes of all blobs. The sizes in one manifest add up to less than 2^63, which is checked where it is read; those of a
+/// docker-archive whose members share a sparse file may add up to more.
+fn total(layers: &[Layer]) -> u64 {
+    layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size))
 }
 
 /// The names of a few store paths, without their hashes.

@@ -14,10 +14,12 @@ mod progress;
 mod pull;
 mod size;
 mod source;
+mod standard_output;
 mod stream;
 
 use std::any::Any;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,10 +30,15 @@ use clap::{Parser, Subcommand};
 use crate::assemble::AssembleError;
 use crate::base::BaseError;
 use crate::layer::LayerError;
+use crate::layer::decompress::{Bounds, MOST, RATIO};
 use crate::output::{FlatError, OutputError};
 use crate::printable::to_stderr;
 use crate::pull::PullError;
+use crate::root::database::DatabaseError;
 use crate::root::{self, RootError};
+use crate::sandbox;
+use crate::temporary::TemporaryDirectory;
+use standard_output::StandardOutput;
 
 /// OCI images from Nix store closures.
 ///
@@ -87,9 +94,17 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
                 any.downcast_ref(),
                 Some(AssembleError::Output(OutputError::Layer(LayerError::Interrupted)))
             )
+            || matches!(
+                any.downcast_ref(),
+                Some(
+                    AssembleError::Base(BaseError::Interrupted)
+                        | AssembleError::FromImage(BaseError::Interrupted)
+                )
+            )
             || matches!(any.downcast_ref(), Some(BaseError::Interrupted))
             || matches!(any.downcast_ref(), Some(RootError::Base(BaseError::Interrupted)))
             || matches!(any.downcast_ref(), Some(FlatError::Interrupted))
+            || matches!(any.downcast_ref(), Some(DatabaseError::Interrupted))
             || any.downcast_ref().is_some_and(PullError::is_interruption);
         match interrupted {
             true => Failure::Interrupted,
@@ -98,12 +113,26 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     }
 }
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
+impl Failure {
+    /// With another message.
+    fn reworded(self, reword: impl Fn(&str) -> String) -> Failure {
+        match self {
+            Failure::Message(message) => Failure::Message(reword(&message)),
+            other => other,
+        }
+    }
+}
+
+/// Runs the command line of this process; `stdout_is_open`: whether it was when the process began.
+pub fn run(stdout_is_open: bool) -> ExitCode {
+    if let Err(e) = survive_file_size_limit() {
+        to_stderr("error", &format!("cannot handle SIGXFSZ: {e}"));
+        return ExitCode::FAILURE;
+    }
     // The processes that this program starts itself: `build` for a root layer's scripts, with a task on standard
     // input, and `doctor`. They are not commands of clap's, which suggests hidden ones for misspelt ones.
     if std::env::args_os().skip(1).eq([root::commands::INSIDE]) {
-        // No threads and no signal handlers: this process forks and enters namespaces.
+        // No threads, and no handlers of Ctrl-C: this process forks and enters namespaces.
         return match root::commands::inside() {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {
@@ -112,20 +141,25 @@ pub fn run() -> ExitCode {
             }
         };
     }
-    if std::env::args_os().skip(1).eq([root::commands::NAMESPACES]) {
+    if std::env::args_os().skip(1).eq([sandbox::NAMESPACES]) {
         return doctor::try_namespaces();
     }
     let arguments = Arguments::parse();
-    let result = interrupt_flag().and_then(|interrupted| match arguments.command {
+    let stdout = StandardOutput::new(stdout_is_open);
+    let result = bounds().and_then(|bounds| {
+        bounds.set();
+        interrupt_flag()
+    });
+    let result = result.and_then(|interrupted| match arguments.command {
         Command::Build(arguments) => build::run(arguments, interrupted),
-        Command::Prefetch(arguments) => prefetch::run(arguments, interrupted),
+        Command::Prefetch(arguments) => prefetch::run(arguments, stdout, interrupted),
         Command::Pull(arguments) => pull::run(arguments, interrupted),
-        Command::Stream(arguments) => stream::run(arguments, interrupted),
+        Command::Stream(arguments) => stream::run(arguments, stdout, interrupted),
         Command::Merge(arguments) => merge::run(arguments, interrupted),
-        Command::Export(arguments) => export::run(arguments, interrupted),
-        Command::Inspect(arguments) => inspect::run(arguments, interrupted),
-        Command::Doctor(arguments) => doctor::run(arguments, interrupted),
-        Command::Completions(arguments) => completions::run(arguments),
+        Command::Export(arguments) => export::run(arguments, stdout, interrupted),
+        Command::Inspect(arguments) => inspect::run(arguments, stdout, interrupted),
+        Command::Doctor(arguments) => doctor::run(arguments, stdout, interrupted),
+        Command::Completions(arguments) => completions::run(arguments, stdout),
         Command::Man(arguments) => man::run(arguments),
     });
     match result {
@@ -142,6 +176,13 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// A write beyond the limit of file sizes (`ulimit -f`) sends SIGXFSZ, which would end the process without a word and
+/// leave its temporary files. With a handler, the write fails with EFBIG instead. Handlers, unlike ignored signals, are
+/// not inherited by programs that are executed (execve(2)): scripts have the default action.
+fn survive_file_size_limit() -> std::io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map(drop)
+}
+
 /// A flag that the first SIGINT, SIGTERM or SIGHUP sets; the second ends the process at once.
 fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
@@ -150,6 +191,26 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// How many bytes may come out of a compressed blob, as the user says.
+fn bounds() -> Result<Bounds, Failure> {
+    let number = |name: &str, usual: u64| match std::env::var_os(name) {
+        None => Ok(usual),
+        Some(text) => {
+            let number = text.to_str().and_then(|text| text.parse().ok()).filter(|&number: &u64| number > 0);
+            number.ok_or_else(|| Failure::Message(format!("{name} is {text:?}, expected a number from 1 up")))
+        }
+    };
+    let usual = Bounds::USUAL;
+    let (ratio, most) = (number(RATIO, usual.ratio)?, number(MOST, usual.most)?);
+    Ok(Bounds { ratio, most, ..usual })
+}
+
+/// A directory for what is needed until a command ends, in `parent`.
+fn temporary_directory(parent: &Path) -> Result<TemporaryDirectory, Failure> {
+    TemporaryDirectory::new_in(parent, "gantry-")
+        .map_err(|e| Failure::Message(format!("{}: {e}", parent.display())))
 }
 
 /// Seconds since 1970.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Failure;
 use super::progress::Display;
 use super::source::Source;
+use super::standard_output::StandardOutput;
 use crate::digest::{Digest, Hasher};
 use crate::output::Place;
 use crate::pull::Pull;
@@ -50,6 +51,8 @@ struct Report {
     arch: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefer_gzip: Option<bool>,
     final_image_name: String,
     final_image_tag: String,
     tls_verify: bool,
@@ -57,7 +60,11 @@ struct Report {
     hash: Option<String>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let display = Display::new(false, interrupted);
     let client = arguments.source.options().client()?;
     let (reference, platform) = (arguments.source.reference()?, arguments.source.options().platform());
@@ -71,14 +78,17 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let hash = match arguments.hash {
         false => None,
         true => {
-            let folder = tempfile::tempdir()?;
+            let temporary = env::temp_dir();
+            let folder = super::temporary_directory(&temporary)?;
             let path = folder.path().join("image.tar");
             let pinned = reference.with_digest(image_digest);
             let pull = Pull { reference: &pinned, ..pull };
             let name = (&final_image_name[..], &final_image_tag[..]);
-            let temporary = env::temp_dir();
-            pull.docker_archive(&path, Place::Beside, name, &temporary, super::threads(None))?;
-            Some(sri(&path)?)
+            let archived = pull.docker_archive(&path, Place::Direct, name, &temporary, super::threads(None));
+            let hash = archived
+                .map_err(Failure::from)
+                .and_then(|_| sri(&path).map_err(|e| Failure::Message(format!("{}: {e}", path.display()))));
+            Some(hash.map_err(|failure| failure.reworded(|message| folder.hide(message)))?)
         }
     };
     display.finish();
@@ -90,6 +100,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         os: platform.os,
         arch: platform.architecture,
         variant: platform.variant,
+        prefer_gzip: arguments.source.options().prefer_gzip().then_some(true),
         final_image_name,
         final_image_tag,
         tls_verify: arguments.source.options().tls_verify(),
@@ -99,7 +110,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.call(),
     };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+    stdout.print(&text)
 }
 
 /// The SHA-256 of a file as Nix writes it (W3C, Subresource Integrity).
@@ -141,6 +152,9 @@ impl Report {
         }
         lines.push(format!("  arch = {:?};", self.arch));
         lines.extend(self.variant.as_ref().map(|variant| format!("  variant = {variant:?};")));
+        if self.prefer_gzip == Some(true) {
+            lines.push("  preferGzip = true;".to_string());
+        }
         lines.push(format!("  finalImageName = {:?};", self.final_image_name));
         lines.push(format!("  finalImageTag = {:?};", self.final_image_tag));
         if !self.tls_verify {

@@ -50,12 +50,21 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             .docker_archive(out, Place::Beside, name, &env::temp_dir(), threads)
             .map(drop)
             .map_err(Failure::from),
-        Form::Archive => tempfile::tempdir().map_err(Failure::from).and_then(|folder| {
+        Form::Archive => super::temporary_directory(&env::temp_dir()).and_then(|folder| {
             let layout = folder.path().join("layout");
             // Created first: a path that is taken is no reason to download anything.
             let archive = Archive::create(out, Place::Beside)?;
-            pull.layout(&layout, Place::Beside, name)?;
-            Ok(assemble::copy(&layout, name, threads, &display, Box::new(archive))?)
+            let pulled = pull.layout(&layout, Place::Direct, name).map_err(Failure::from);
+            pulled.map_err(|failure| failure.reworded(|message| folder.hide(message)))?;
+            // The layout is gone when an error is read: the image and its blobs have names of their own.
+            let blobs = layout.join("blobs/sha256/").display().to_string();
+            let in_layout = format!("{}/", layout.display());
+            let (blob, document) = (format!("{reference}: blob sha256:"), format!("{reference}: "));
+            let copied = assemble::copy(&layout, name, threads, &display, Box::new(archive));
+            copied.map_err(|e| {
+                Failure::from(e)
+                    .reworded(|m| folder.hide(&m.replace(&blobs, &blob).replace(&in_layout, &document)))
+            })
         }),
     };
     display.finish();

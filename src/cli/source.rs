@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::registry::{Client, Environment, Options, Platform, Reference, RegistryError};
+use crate::registry::{Client, Environment, Options, Platform, Preferred, Reference, RegistryError};
 
 #[derive(clap::Args)]
 pub struct Source {
@@ -25,6 +25,9 @@ pub struct RegistryOptions {
     /// Which image of an index, as v7 of arm
     #[arg(long)]
     variant: Option<String>,
+    /// Of an image with gzip and one with zstd layers for the platform, take the one with gzip
+    #[arg(long)]
+    prefer_gzip: bool,
     /// Do not check certificates, and try plain HTTP
     #[arg(long)]
     no_tls_verify: bool,
@@ -85,6 +88,11 @@ impl RegistryOptions {
         }
     }
 
+    /// Whether an image without zstd layers comes first.
+    pub fn prefer_gzip(&self) -> bool {
+        self.prefer_gzip
+    }
+
     /// Whether certificates are checked.
     pub fn tls_verify(&self) -> bool {
         !self.no_tls_verify
@@ -92,8 +100,12 @@ impl RegistryOptions {
 
     /// A client.
     pub fn client(&self) -> Result<Client, RegistryError> {
-        let options =
-            Options { tls_verify: self.tls_verify(), auth_file: self.authfile.clone(), ..Options::default() };
+        let options = Options {
+            tls_verify: self.tls_verify(),
+            auth_file: self.authfile.clone(),
+            preferred: if self.prefer_gzip { Preferred::Gzip } else { Preferred::Zstd },
+            ..Options::default()
+        };
         Client::new(&Environment::of_process(), options)
     }
 }

@@ -1,16 +1,15 @@
 //! `gantry stream`: the archive of an image, to standard output. What the executable of an image of
 //! `format = "stream"` runs.
 
-use std::fs::{self, File};
-use std::io::{self, IsTerminal};
+use std::fs;
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Failure;
 use super::progress::Display;
+use super::standard_output::StandardOutput;
 use crate::assemble::{AssembleError, Recipe, Surroundings};
 use crate::output::{StreamedArchive, recipe_of_script};
 
@@ -26,7 +25,11 @@ pub struct Arguments {
     cores: Option<NonZeroUsize>,
 }
 
-pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Failure> {
+pub fn run(
+    arguments: Arguments,
+    stdout: StandardOutput,
+    interrupted: Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let Arguments { file, repo_tag, cores } = arguments;
     let fail = |what: String| Failure::Message(format!("{}: {what}", file.display()));
     let bytes = fs::read(&file).map_err(|e| fail(e.to_string()))?;
@@ -35,12 +38,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
         .and_then(|recipe| Recipe::from_json(recipe).map_err(|e| fail(e.to_string())))?;
     let spec = recipe.spec(repo_tag.as_deref())?;
 
-    let stdout = io::stdout();
-    if stdout.is_terminal() {
-        let what = "standard output is a terminal; send the archive to a program (| docker load) or a file";
-        return Err(Failure::Message(what.to_owned()));
-    }
-    let out = File::from(stdout.as_fd().try_clone_to_owned()?);
+    let out = stdout.for_a_tar("send the archive to a program (| docker load) or a file")?;
     let display = Display::new(false, interrupted);
     let surroundings = Surroundings {
         store: recipe.store(),
@@ -51,7 +49,7 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
     let send = || -> Result<(), AssembleError> {
         let plan = recipe.plan(&spec, &surroundings)?;
         display.expect(plan.bytes());
-        let archive = StreamedArchive::new(out, "standard output".into(), recipe.expected(&plan)?)?;
+        let archive = StreamedArchive::new(out, stdout.name().into(), recipe.expected(&plan)?)?;
         plan.write(Box::new(archive))
     };
     let result = send();

@@ -3,10 +3,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::nix::in_path;
 use super::{Check, Interrupted, Status, Surroundings};
+use crate::threads::together;
 
 struct Engine {
     name: &'static str,
@@ -29,15 +31,18 @@ pub fn examine(surroundings: &Surroundings) -> Result<Vec<Check>, Interrupted> {
         Some(program) => engine.ask(surroundings, &program),
         None => Ok(Check::new(engine.name, engine.title, Status::Skipped, "not in PATH")),
     };
-    let ask = &ask;
     // Side by side: those without a daemon wait for one.
-    let mut checks: [Result<Check, Interrupted>; ENGINES.len()] = std::array::from_fn(|_| Err(Interrupted));
-    thread::scope(|scope| {
-        for (engine, check) in ENGINES.iter().zip(&mut checks) {
-            scope.spawn(move || *check = ask(engine));
+    let next = AtomicUsize::new(0);
+    let checks: [OnceLock<Result<Check, Interrupted>>; ENGINES.len()] = Default::default();
+    together(ENGINES.len(), || {
+        let turns = || next.fetch_add(1, Ordering::Relaxed);
+        while let Some((engine, check)) =
+            Some(turns()).and_then(|turn| ENGINES.get(turn).zip(checks.get(turn)))
+        {
+            let _ = check.set(ask(engine)); // each has one turn
         }
     });
-    checks.into_iter().collect()
+    checks.into_iter().map(|check| check.into_inner().unwrap_or(Err(Interrupted))).collect()
 }
 
 impl Engine {

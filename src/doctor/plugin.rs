@@ -9,6 +9,7 @@ use super::configuration::{self, Configuration};
 use super::nix::{Kind, Nix};
 use super::process::Finished;
 use super::{Check, Interrupted, Status, Surroundings};
+use crate::temporary::TemporaryDirectory;
 
 /// Where the file that users name in `plugin-files` is in a prefix; cpp/loader.c says the rest of the layout.
 const LOADER: &str = "lib/nix/plugins/libgantry.so";
@@ -43,7 +44,7 @@ pub fn examine(
     configuration: &Configuration,
 ) -> Result<Tried, Interrupted> {
     let title = ("plugin", "plugin");
-    let folder = match tempfile::Builder::new().prefix("gantry-doctor-").tempdir() {
+    let folder = match TemporaryDirectory::new_in(&std::env::temp_dir(), "gantry-doctor-") {
         Ok(folder) => folder,
         Err(e) => {
             let check = Check::new(title.0, title.1, Status::Problem, format!("no temporary directory: {e}"));

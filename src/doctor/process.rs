@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use crate::threads::{self, ThreadError};
+
 /// Bytes of a program's output that are kept; the rest is read and dropped, so that the program can end.
 const LARGEST: u64 = 4 << 20;
 
@@ -73,7 +75,15 @@ impl Runner {
 
     fn watch(&self, mut child: Child) -> Result<Result<Finished, String>, Interrupted> {
         let start = Instant::now();
-        let (stdout, stderr) = (reading(child.stdout.take()), reading(child.stderr.take()));
+        let readers =
+            reading(child.stdout.take()).and_then(|stdout| Ok((stdout, reading(child.stderr.take())?)));
+        let (stdout, stderr) = match readers {
+            Ok(readers) => readers,
+            Err(e) => {
+                end(&mut child);
+                return Ok(Err(e.to_string()));
+            }
+        };
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
@@ -82,9 +92,7 @@ impl Runner {
             }
             let interrupted = self.interrupted.load(Ordering::Relaxed);
             if interrupted || start.elapsed() >= self.limit {
-                // Its children as well.
-                let _ = rustix::process::kill_process_group(Pid::from_child(&child), Signal::KILL);
-                let _ = child.wait();
+                end(&mut child);
                 return match interrupted {
                     true => Err(Interrupted),
                     false => Ok(Err(format!("no answer within {} s", self.limit.as_secs()))),
@@ -99,18 +107,24 @@ impl Runner {
     }
 }
 
+/// Ends a program with its children.
+fn end(child: &mut Child) {
+    let _ = rustix::process::kill_process_group(Pid::from_child(child), Signal::KILL);
+    let _ = child.wait();
+}
+
 /// Reads in a thread of its own, which is not joined.
-fn reading(output: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+fn reading(output: Option<impl Read + Send + 'static>) -> Result<Receiver<Vec<u8>>, ThreadError> {
     let (send, receive) = channel();
     if let Some(mut output) = output {
-        thread::spawn(move || {
+        threads::start(move || {
             let mut bytes = Vec::new();
             let _ = output.by_ref().take(LARGEST).read_to_end(&mut bytes);
             let _ = io::copy(&mut output, &mut io::sink());
             let _ = send.send(bytes);
-        });
+        })?;
     }
-    receive
+    Ok(receive)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::configuration::Configuration;
 use super::{Check, Interrupted, Status, Surroundings};
-use crate::root::commands::NAMESPACES;
+use crate::sandbox::NAMESPACES;
 
 /// `nobody`: what root may do is not what build users may.
 const NOBODY: u32 = 65534;

@@ -3,7 +3,7 @@
 use super::documents::Platform;
 use super::{
     Descriptor, DockerManifest, Document, Documents, ImageConfig, ImageError, Index, LayerRecord, Manifest,
-    blob_path, layer_type, layout_index, media,
+    blob_path, layer_type, layout_index, media, received,
 };
 use crate::spec::IndexSpec;
 
@@ -36,18 +36,16 @@ pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, Im
             let platform = format!("{}/{}{variant}", platform.os, platform.architecture);
             return Err(ImageError::SamePlatform(platform));
         }
+        let Written { media_type, manifest, config } =
+            Written::of(member.manifest, member.config_document, &member.layers)?;
         docker.push(DockerManifest {
-            config: blob_path(member.config_document.digest),
+            config: blob_path(config.digest),
             // A name means one image to Docker: the first.
             repo_tags: docker.is_empty().then(|| vec![format!("{}:{}", spec.name, spec.tag)]),
             layers: member.layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
         });
-        let (media_type, manifest) = match member.manifest {
-            Some((descriptor, document)) => (descriptor.media_type, document),
-            None => (media::MANIFEST.to_string(), manifest(&member.config_document, &member.layers)?),
-        };
         manifests.push(Descriptor { platform: Some(platform), ..manifest.descriptor(&media_type) });
-        blobs.extend([member.config_document, manifest]);
+        blobs.extend([config, manifest]);
     }
     let index = Document::new(serde_json::to_vec(&Index {
         schema_version: 2,
@@ -59,6 +57,39 @@ pub fn documents(spec: &IndexSpec, members: Vec<Member>) -> Result<Documents, Im
     let layout = layout_index(&spec.name, &spec.tag, index.descriptor(media::INDEX))?;
     blobs.push(index);
     Ok(Documents { blobs, index: layout, docker_manifest: serde_json::to_vec(&docker)? })
+}
+
+/// The documents of an image that goes into an index or an archive of several.
+pub(super) struct Written {
+    /// The manifest's media type.
+    pub(super) media_type: String,
+    pub(super) manifest: Document,
+    pub(super) config: Document,
+}
+
+impl Written {
+    /// Those that the image had, byte for byte, or those in their place where image-spec's schemas refuse them.
+    pub(super) fn of(
+        given: Option<(Descriptor, Document)>,
+        config: Document,
+        layers: &[LayerRecord],
+    ) -> Result<Written, ImageError> {
+        let valid = received::valid_config(&config.bytes).map_err(ImageError::Document)?.map(Document::new);
+        let (media_type, manifest) = match given {
+            Some((descriptor, document)) => {
+                let digest = valid.as_ref().map(|config| (config.digest.to_string(), config.bytes.len()));
+                let config = digest.as_ref().map(|(digest, size)| (&digest[..], *size));
+                let valid =
+                    received::valid_manifest(&document.bytes, config).map_err(ImageError::Document)?;
+                (descriptor.media_type, valid.map_or(document, Document::new))
+            }
+            None => (media::MANIFEST.to_string(), manifest(valid.as_ref().unwrap_or(&config), layers)?),
+        };
+        let config = valid.unwrap_or(config);
+        config.check_size("configuration", "take the image from elsewhere")?;
+        manifest.check_size("manifest", "take the image from elsewhere")?;
+        Ok(Written { media_type, manifest, config })
+    }
 }
 
 /// The manifest of an image that had none.

@@ -2,7 +2,7 @@
 //! `manifest.json` for each image.
 
 use super::documents::Platform;
-use super::index::{Member, manifest};
+use super::index::{Member, Written};
 use super::{Descriptor, DockerManifest, Documents, ImageError, Index, blob_path, familiar_to_docker, media};
 
 /// An image with its names.
@@ -25,10 +25,8 @@ pub fn documents(images: Vec<Named>) -> Result<Documents, ImageError> {
     let mut manifests = Vec::new();
     let mut docker = Vec::new();
     for Named { names, member } in images {
-        let (media_type, manifest) = match member.manifest {
-            Some((descriptor, document)) => (descriptor.media_type, document),
-            None => (media::MANIFEST.to_string(), manifest(&member.config_document, &member.layers)?),
-        };
+        let Written { media_type, manifest, config } =
+            Written::of(member.manifest, member.config_document, &member.layers)?;
         let mut descriptor = manifest.descriptor(&media_type);
         descriptor.platform = Some(Platform {
             architecture: member.config.architecture,
@@ -41,11 +39,11 @@ pub fn documents(images: Vec<Named>) -> Result<Documents, ImageError> {
         }
         let tags: Vec<String> = names.into_iter().filter(|name| is_tagged(name)).collect();
         docker.push(DockerManifest {
-            config: blob_path(member.config_document.digest),
+            config: blob_path(config.digest),
             repo_tags: (!tags.is_empty()).then_some(tags),
             layers: member.layers.iter().map(|layer| blob_path(layer.blob.digest)).collect(),
         });
-        blobs.extend([member.config_document, manifest]);
+        blobs.extend([config, manifest]);
     }
     let index = Index {
         schema_version: 2,

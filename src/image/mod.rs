@@ -6,11 +6,13 @@ mod history;
 pub mod index;
 pub mod inherit;
 pub mod merged;
+pub mod platform;
+pub mod received;
 mod reference;
 
 pub use documents::{
-    Descriptor, DockerManifest, Document, History, ImageConfig, Index, Layout, Manifest, RootFs, is_index,
-    is_manifest, layer_encoding, layer_type, media,
+    Descriptor, DockerManifest, Document, History, ImageConfig, Index, Layout, Manifest, Platform, RootFs,
+    is_index, is_manifest, layer_encoding, layer_type, media,
 };
 pub use history::{comment, layer_history, store_paths};
 pub use reference::{familiar_to_docker, short_for_docker};
@@ -50,16 +52,9 @@ pub enum ImageError {
         /// What to do.
         remedy: &'static str,
     },
-    /// A base image's configuration cannot be inherited from.
-    #[error("fromImage: its config.{key} is {found}, expected {accepted}; leave {key} out of inheritConfig")]
-    Base {
-        /// The key.
-        key: String,
-        /// Its value.
-        found: String,
-        /// What it has to be.
-        accepted: &'static str,
-    },
+    /// A document of another image that cannot be written.
+    #[error("{0}")]
+    Document(String),
     /// A timestamp that RFC 3339 cannot say.
     #[error("created: {0} seconds since 1970 is no date from year 1 to 9999")]
     Created(i64),

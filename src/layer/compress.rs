@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::tar::Shared;
 use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Progress};
 use crate::digest::{Digest, Hasher};
+use crate::threads::start_in;
 
 /// A compressor of whole chunks.
 pub(super) trait Codec: Sized {
@@ -116,16 +117,21 @@ pub(super) fn write<C: Codec>(
     let (to_pack, jobs) = channel();
     let (packed, done) = channel();
     let jobs = Mutex::new(jobs);
+    // An early end drops the channels that this closure owns, so that no thread waits for ever.
     std::thread::scope(|scope| {
         let failures = packed.clone();
-        scope.spawn(move || {
+        start_in(scope, move || {
             if let Err(error) = read::<C>(layers, shared, buffers, to_pack, progress) {
                 let _ = failures.send(Err(error)); // nobody listens once the writer has failed
             }
-        });
-        for _ in 0..threads.max(1) {
+        })?;
+        for packers in 0..threads.max(1) {
             let (jobs, packed) = (&jobs, packed.clone());
-            scope.spawn(move || pack::<C>(level, jobs, packed));
+            match start_in(scope, move || pack::<C>(level, jobs, packed)) {
+                Err(error) if packers == 0 => return Err(error.into()),
+                Err(_) => break,
+                Ok(_) => {}
+            }
         }
         drop(packed);
         collect(layers.len(), C::ENCODING, free, done, sink)

@@ -5,6 +5,7 @@
 //! compressed data, be it zeros, is an error, and so are wrong checksums and a missing end.
 
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::sync::OnceLock;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Crc;
@@ -16,6 +17,35 @@ const INPUT: usize = 128 << 10;
 const ZSTD_WINDOW: u32 = 27;
 /// The most memory for an xz stream, in KiB: `xz -9` needs 65 MiB.
 const XZ_MEMORY: u32 = 130 << 10;
+
+/// How many bytes may come out of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many whatever the blob's size: layers of zeros are common, and small.
+    pub free: u64,
+    /// Above that, so many times the blob's size.
+    pub ratio: u64,
+    /// Never more than this.
+    pub most: u64,
+}
+
+impl Bounds {
+    /// Those of a user who sets none: no layer of an image that people use comes near them.
+    pub const USUAL: Bounds = Bounds { free: 1 << 30, ratio: 200, most: 256 << 30 };
+
+    /// Sets those of this process, before anything is decompressed.
+    pub fn set(self) {
+        // Set once, by the command line; a second time changes nothing.
+        let _ = BOUNDS.set(self);
+    }
+
+    fn of(self, blob: u64) -> u64 {
+        blob.saturating_mul(self.ratio).max(self.free).min(self.most)
+    }
+}
+
+/// Every reader of compressed blobs has them, however deep it is called.
+static BOUNDS: OnceLock<Bounds> = OnceLock::new();
 
 /// How a blob is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +93,22 @@ impl Codec {
 /// blob's; those of the system pass as they are.
 pub struct Decompressor<'b> {
     codec: Codec,
+    /// Bytes that may still come out.
+    left: u64,
+    /// The blob's bytes, and what may come out of them.
+    size: u64,
+    bound: u64,
     inner: Box<dyn Read + Send + 'b>,
 }
 
 impl<'b> Decompressor<'b> {
-    /// A reader of `blob`, which is at its beginning.
-    pub fn new(mut blob: impl Read + Send + 'b) -> io::Result<Decompressor<'b>> {
+    /// A reader of `blob`, which is at its beginning and has `size` bytes.
+    pub fn new(blob: impl Read + Send + 'b, size: u64) -> io::Result<Decompressor<'b>> {
+        Decompressor::with(blob, size, BOUNDS.get().copied().unwrap_or(Bounds::USUAL))
+    }
+
+    /// The same with bounds of its own.
+    pub fn with(mut blob: impl Read + Send + 'b, size: u64, bounds: Bounds) -> io::Result<Decompressor<'b>> {
         let start = start_of(&mut blob)?;
         let codec = Codec::of(&start);
         let blob = BufReader::with_capacity(INPUT, Cursor::new(start).chain(blob));
@@ -83,7 +123,11 @@ impl<'b> Decompressor<'b> {
             Codec::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(blob, true, XZ_MEMORY)),
             Codec::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(blob)),
         };
-        Ok(Decompressor { codec, inner })
+        let bound = match codec {
+            Codec::None => u64::MAX,
+            _ => bounds.of(size),
+        };
+        Ok(Decompressor { codec, left: bound, size, bound, inner })
     }
 
     /// What the blob is compressed with.
@@ -95,16 +139,29 @@ impl<'b> Decompressor<'b> {
 impl Read for Decompressor<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let codec = self.codec.name();
-        self.inner.read(out).map_err(|error| match error.kind() {
+        let read = self.inner.read(out).map_err(|error| match error.kind() {
             _ if self.codec == Codec::None || error.raw_os_error().is_some() => error,
             ErrorKind::Interrupted => error,
             ErrorKind::UnexpectedEof => {
                 io::Error::new(ErrorKind::UnexpectedEof, format!("{codec}: it ends early"))
             }
             _ => io::Error::new(ErrorKind::InvalidData, format!("{codec}: {error}")),
-        })
+        })?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let what = format!(
+                "{codec}: its {} bytes become more than {}; if that is right, set {RATIO} or {MOST}",
+                self.size, self.bound
+            );
+            io::Error::new(ErrorKind::InvalidData, what)
+        })?;
+        Ok(read)
     }
 }
+
+/// The variable that sets [`Bounds::ratio`].
+pub const RATIO: &str = "GANTRY_UNPACK_RATIO";
+/// The variable that sets [`Bounds::most`].
+pub const MOST: &str = "GANTRY_UNPACK_BYTES";
 
 fn start_of(blob: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(LONGEST_MAGIC);
@@ -280,4 +337,30 @@ impl<R: BufRead> Read for Gzip<R> {
 
 fn corrupt(what: impl ToString) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes out of this many zeros, packed by zstd.
+    fn unpacked(zeros: u64, bounds: Bounds) -> io::Result<u64> {
+        let blob = zstd::stream::encode_all(io::repeat(0).take(zeros), 3)?;
+        io::copy(&mut Decompressor::with(&blob[..], blob.len() as u64, bounds)?, &mut io::sink())
+    }
+
+    #[test]
+    fn a_bomb_is_an_error_and_zeros_of_ordinary_size_are_none() {
+        let bounds = Bounds { free: 1 << 20, ratio: 200, most: 4 << 20 };
+        assert_eq!(unpacked(1 << 20, bounds).unwrap(), 1 << 20);
+        let error = unpacked((1 << 20) + 1, bounds).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(
+            error.to_string().contains("bytes become more than 1048576; if that is right, set"),
+            "{error}"
+        );
+        let any = Bounds { ratio: u64::MAX, ..bounds };
+        assert_eq!(unpacked(4 << 20, any).unwrap(), 4 << 20);
+        assert!(unpacked((4 << 20) + 1, any).unwrap_err().to_string().contains("more than 4194304;"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Some bytes of a file that was opened once: nothing is opened again by its path.
@@ -15,8 +15,8 @@ pub struct Extent {
     pub offset: u64,
     /// How many they are.
     pub size: u64,
-    /// The file's path, for messages.
-    pub path: PathBuf,
+    /// The file's path, for messages: shared, because a tree has an extent for each of its files.
+    pub path: Arc<Path>,
 }
 
 impl Extent {

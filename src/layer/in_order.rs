@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::tar::Shared;
 use super::{Blob, BlobSink, Layer, LayerError, LayerReader, Progress};
 use crate::digest::{Digest, Hasher};
+use crate::threads::start_in;
 
 /// Bytes read, hashed and written at a time.
 const CHUNK: usize = 512 << 10;
@@ -34,13 +35,14 @@ pub(super) fn write(
     }
     let (to_hash, unhashed) = channel();
     let (to_write, hashed) = channel();
+    // An early end drops the channels that this closure owns, so that no thread waits for ever.
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        start_in(scope, move || {
             if let Err(error) = read(layers, shared, buffers, &to_hash, progress) {
                 let _ = to_hash.send(Err(error)); // nobody listens once the writer has failed
             }
-        });
-        scope.spawn(move || hash(unhashed, to_write));
+        })?;
+        start_in(scope, move || hash(unhashed, to_write))?;
         collect(layers, free, hashed, sink)
     })
 }

@@ -29,6 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::threads::ThreadError;
 
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +114,9 @@ pub enum LayerError {
         /// What it said.
         message: String,
     },
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
     /// The user or Nix asked us to stop.
     #[error("interrupted")]
     Interrupted,

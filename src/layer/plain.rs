@@ -12,6 +12,7 @@ use super::tar::Shared;
 use super::{Blob, BlobSink, Encoding, Layer, LayerError, LayerReader, Piece, Progress, Slot};
 use crate::digest::{Digest, Hasher};
 use crate::spec::Owner;
+use crate::threads::together;
 
 /// Bytes read, hashed and written at a time: small enough to stay in the second-level cache.
 const CHUNK: usize = 256 << 10;
@@ -31,24 +32,20 @@ pub(super) fn write(
     let failed = AtomicBool::new(false);
     let results: Vec<Mutex<Option<Result<Digest, LayerError>>>> =
         layers.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, layers.len().max(1)) {
-            scope.spawn(|| {
-                let mut buffer = vec![0; CHUNK];
-                while !failed.load(Ordering::Relaxed) {
-                    let turn = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&index) = longest_first.get(turn) else { break };
-                    progress.layer(turn, layers.len());
-                    let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
-                    let result = copy(layers[index], shared, &slots[index], &mut buffer, progress, &stop);
-                    if result.is_err() {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                    if let Ok(mut place) = results[index].lock() {
-                        *place = Some(result);
-                    }
-                }
-            });
+    together(threads.min(layers.len()), || {
+        let mut buffer = vec![0; CHUNK];
+        while !failed.load(Ordering::Relaxed) {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&index) = longest_first.get(turn) else { break };
+            progress.layer(turn, layers.len());
+            let stop = || failed.load(Ordering::Relaxed) || progress.cancelled();
+            let result = copy(layers[index], shared, &slots[index], &mut buffer, progress, &stop);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            if let Ok(mut place) = results[index].lock() {
+                *place = Some(result);
+            }
         }
     });
 
@@ -142,14 +139,14 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
         return Ok(()); // a plain one's digest is its diff ID, and is compared by the caller
     }
     let io = |e| LayerError::io(&extent.path, e);
-    let mut tar = Decompressor::new(extent.reader()).map_err(io)?;
+    let mut tar = Decompressor::new(extent.reader(), extent.size).map_err(io)?;
     let codec = match given.encoding {
         Encoding::Gzip => Codec::Gzip,
         Encoding::Zstd => Codec::Zstd,
         Encoding::Plain => Codec::None,
     };
     if tar.codec() != codec {
-        let path = extent.path.clone();
+        let path = extent.path.to_path_buf();
         return Err(LayerError::Encoding { path, found: tar.codec().name(), expected: codec.name() });
     }
     let mut hasher = Hasher::new();
@@ -164,6 +161,6 @@ fn check_diff_id(layer: &Layer, buffer: &mut [u8], stop: &dyn Fn() -> bool) -> R
     }
     match hasher.finish() {
         found if found == given.diff_id => Ok(()),
-        found => Err(LayerError::DiffId { path: extent.path.clone(), found, expected: given.diff_id }),
+        found => Err(LayerError::DiffId { path: extent.path.to_path_buf(), found, expected: given.diff_id }),
     }
 }

@@ -132,7 +132,7 @@ impl Layer {
     pub(super) fn file(&self) -> PathBuf {
         match self.pieces.first() {
             Some(Piece::Tar(path, _)) => path.clone(),
-            Some(Piece::Extent(extent)) => extent.path.clone(),
+            Some(Piece::Extent(extent)) => extent.path.to_path_buf(),
             _ => PathBuf::new(),
         }
     }
@@ -168,9 +168,17 @@ pub(super) fn store_directories(store: &Path, shared: &Shared) -> Vec<u8> {
 
 /// The bytes that each of `paths` takes in a layer, without a byte of content being read.
 ///
-/// Runs on rayon's current thread pool.
-pub fn measure<P: AsRef<Path> + Sync>(paths: &[P], shared: &Shared) -> Result<Vec<u64>, LayerError> {
-    paths.par_iter().map(|path| measure_path(path.as_ref(), shared)).collect()
+/// With `threads` threads; on this one if they cannot be started.
+pub fn measure<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    shared: &Shared,
+    threads: usize,
+) -> Result<Vec<u64>, LayerError> {
+    let one = |path: &P| measure_path(path.as_ref(), shared);
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(|| paths.par_iter().map(one).collect()),
+        Err(_) => paths.iter().map(one).collect(),
+    }
 }
 
 fn measure_path(path: &Path, shared: &Shared) -> Result<u64, LayerError> {

@@ -99,7 +99,7 @@ impl<'l> LayerReader<'l> {
             Some(Piece::Bytes(bytes)) => self.ready.extend_from_slice(bytes),
             Some(Piece::Extent(extent)) => {
                 let source = Source::Extent(extent.reader());
-                self.file = (extent.size > 0).then(|| (source, extent.path.clone(), extent.size));
+                self.file = (extent.size > 0).then(|| (source, extent.path.to_path_buf(), extent.size));
             }
             Some(Piece::Tar(path, size)) => {
                 let file = File::open(path).map_err(|e| LayerError::io(path, e))?;

@@ -98,7 +98,7 @@ impl RecordedLayer {
         if file.metadata().map_err(io)?.len() != blob.size {
             return Err(LayerError::Changed(path));
         }
-        let extent = Extent { file: Arc::new(file), offset: 0, size: blob.size, path };
+        let extent = Extent { file: Arc::new(file), offset: 0, size: blob.size, path: path.into() };
         let given = Given { encoding: blob.encoding, diff_id: blob.diff_id, checked: true };
         let paths = self.paths.iter().map(|path| path.path.clone()).collect();
         Ok(Some(Layer::of_blob(extent, Some(blob.digest), given, paths)))

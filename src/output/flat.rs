@@ -50,7 +50,7 @@ pub fn content_size(root: &Directory) -> u64 {
                 _ => 0,
             },
         });
-        sizes.sum()
+        sizes.fold(0, u64::saturating_add)
     }
     size(root, &mut HashSet::new())
 }
@@ -130,7 +130,7 @@ impl<W: Write> Tar<'_, W> {
 
     fn header(&mut self, name: &[u8], metadata: &Metadata, kind: Kind) -> Result<(), FlatError> {
         let Metadata { mode, uid, gid, uname, gname, mtime, xattrs } = metadata;
-        let owner = Owner { uid: *uid, gid: *gid, uname: uname.clone(), gname: gname.clone() };
+        let owner = Owner { uid: *uid, gid: *gid, uname: uname.to_string(), gname: gname.to_string() };
         let mut header = Vec::new();
         let entry = tar::Entry { name, mode: *mode, kind };
         Shared { mtime: *mtime, owner }.header_with(&entry, xattrs, &mut header);
@@ -149,7 +149,7 @@ impl<W: Write> Tar<'_, W> {
             };
             let n = read.map_err(|source| {
                 let name = String::from_utf8_lossy(name).into_owned();
-                FlatError::Content { path: extent.path.clone(), name, source }
+                FlatError::Content { path: extent.path.to_path_buf(), name, source }
             })?;
             self.bytes(&chunk[..n])?;
             self.progress.bytes(n as u64);

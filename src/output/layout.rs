@@ -2,7 +2,7 @@
 //! image-layout.md). Blobs that are store paths' files already are linked to, not copied.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,10 @@ use crate::layer::{BlobSink, LayerError, Slot};
 /// A layout being written.
 pub struct LayoutDirectory {
     whole: WholeDirectory,
-    opened: usize,
+    /// Blobs whose digests are not known yet, and where they are. Errors name the layout alone: these are gone then.
+    opened: Vec<(Arc<File>, PathBuf)>,
+    /// How many blobs there have been: each has a name of its own meanwhile.
+    count: usize,
 }
 
 impl LayoutDirectory {
@@ -23,17 +26,20 @@ impl LayoutDirectory {
     pub fn create(path: &Path, place: Place) -> Result<LayoutDirectory, OutputError> {
         let whole = WholeDirectory::create(path, place)?;
         let blobs = whole.working().join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|e| OutputError::io(&blobs, e))?;
-        Ok(LayoutDirectory { whole, opened: 0 })
+        fs::create_dir_all(&blobs).map_err(|e| OutputError::io(path, e))?;
+        Ok(LayoutDirectory { whole, opened: Vec::new(), count: 0 })
     }
 
     fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.whole.working().join(name)
     }
 
+    fn error(&self, source: io::Error) -> LayerError {
+        super::layer_error(OutputError::io(self.whole.path(), source))
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
-        let path = self.at(name);
-        fs::write(&path, bytes).map_err(|e| OutputError::io(&path, e))
+        fs::write(self.at(name), bytes).map_err(|e| OutputError::io(self.whole.path(), e))
     }
 }
 
@@ -41,20 +47,25 @@ impl BlobSink for LayoutDirectory {
     fn link(&mut self, path: &Path, digest: Digest) -> Result<bool, LayerError> {
         let link = self.at(blob_path(digest));
         match symlink(path, &link) {
-            Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(LayerError::io(&link, e)),
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(self.error(e)),
             _ => Ok(true),
         }
     }
 
     fn open(&mut self, _size: Option<u64>) -> Result<Slot, LayerError> {
-        let path = self.at(format!("blobs/sha256/.{}", self.opened));
-        self.opened += 1;
-        let file = File::create_new(&path).map_err(|e| LayerError::io(&path, e))?;
-        Ok(Slot { file: Arc::new(file), offset: 0, path })
+        let path = self.at(format!("blobs/sha256/.{}", self.count));
+        self.count += 1;
+        let file = Arc::new(File::create_new(&path).map_err(|e| self.error(e))?);
+        self.opened.push((file.clone(), path));
+        Ok(Slot { file, offset: 0, path: self.whole.path().into() })
     }
 
     fn close(&mut self, slot: Slot, digest: Digest, _size: u64) -> Result<(), LayerError> {
-        fs::rename(&slot.path, self.at(blob_path(digest))).map_err(|e| LayerError::io(&slot.path, e))
+        let Some(place) = self.opened.iter().position(|(file, _)| Arc::ptr_eq(file, &slot.file)) else {
+            return Err(self.error(io::Error::other("a blob that was not opened here")));
+        };
+        let (_, path) = self.opened.swap_remove(place);
+        fs::rename(path, self.at(blob_path(digest))).map_err(|e| self.error(e))
     }
 }
 

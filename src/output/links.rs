@@ -32,19 +32,20 @@ pub fn link_layout(
 ) -> Result<(), LinksError> {
     let whole = WholeDirectory::create(path, place)?;
     let at = |name: &str| whole.working().join(name);
-    let error = |path: PathBuf| move |source| OutputError::Io { path, source };
+    // The directory beside the path is gone when the error is read.
+    let error = |source| OutputError::io(path, source);
     let directory = at("blobs/sha256");
-    fs::create_dir_all(&directory).map_err(error(directory))?;
+    fs::create_dir_all(directory).map_err(error)?;
     let mut distinct = blobs.to_vec();
     distinct.sort();
     distinct.dedup_by_key(|(digest, _)| *digest);
     for (digest, target) in distinct {
         let link = at(&blob_path(digest));
-        symlink(target, &link).map_err(error(link))?;
+        symlink(target, link).map_err(error)?;
     }
     let index = layout_index(name, tag, manifest)?;
     for (name, bytes) in [("index.json", &index[..]), ("oci-layout", OCI_LAYOUT)] {
-        fs::write(at(name), bytes).map_err(error(at(name)))?;
+        fs::write(at(name), bytes).map_err(error)?;
     }
     Ok(whole.finish()?)
 }

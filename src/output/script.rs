@@ -1,7 +1,6 @@
 //! The executable that an image of `format = "stream"` is: a line that has the kernel start gantry on the
 //! file itself (execve(2), "Interpreter scripts"), and the recipe in a second line.
 
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,7 +14,7 @@ pub fn write_script(path: &Path, place: Place, gantry: &Path, recipe: &[u8]) -> 
     let line = first_line(gantry)?;
     let whole = WholeFile::create(path, place)?;
     let bytes = [&line[..], recipe, b"\n"].concat();
-    whole.file().write_all(&bytes).map_err(|e| OutputError::io(path, e))?;
+    whole.write_all(&bytes)?;
     whole.finish_executable()
 }
 

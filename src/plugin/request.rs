@@ -14,7 +14,9 @@ use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::layer::Progress;
 use crate::printable::printable;
-use crate::registry::{self, Client, Environment, Kept, Kind, Options, Platform, Reference, RegistryError};
+use crate::registry::{
+    self, Client, Environment, Kept, Kind, Options, Platform, Preferred, Reference, RegistryError,
+};
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,15 @@ enum Wanted {
     /// Whether there are credentials.
     Credentials,
     /// Which manifest a document means.
-    Choose { digest: Digest, document: String, os: String, arch: String, variant: Option<String> },
+    #[serde(rename_all = "camelCase")]
+    Choose {
+        digest: Digest,
+        document: String,
+        os: String,
+        arch: String,
+        variant: Option<String>,
+        prefer_gzip: bool,
+    },
     /// What a manifest consists of.
     Describe { digest: Digest, document: String },
 }
@@ -108,16 +118,18 @@ impl Request {
             }
             Wanted::Blob { digest, size } => {
                 let path = into()?;
-                let mut file = BufWriter::new(File::create(&path).map_err(|e| Failure::io(&path, e))?);
+                let file = File::create(&path).map_err(|e| Failure::io(&path, e))?;
+                let mut file = BufWriter::new(&file);
                 let descriptor = Descriptor::new("application/octet-stream", digest, size);
                 client()?.blob(&reference, &descriptor, &mut file, progress)?;
                 file.into_inner().map_err(|e| Failure::io(&path, e.into_error()))?;
                 json!({})
             }
-            Wanted::Choose { digest, document, os, arch, variant } => {
+            Wanted::Choose { digest, document, os, arch, variant, prefer_gzip } => {
                 let platform = Platform { os, architecture: arch, variant };
                 let object = format!("{reference}@{digest}");
-                match registry::read(document.as_bytes(), &object, &platform)? {
+                let preferred = if prefer_gzip { Preferred::Gzip } else { Preferred::Zstd };
+                match registry::read(document.as_bytes(), &object, &platform, preferred)? {
                     Kept::Image { media_type, .. } => {
                         json!({ "digest": digest, "size": document.len(), "mediaType": media_type })
                     }
@@ -180,7 +192,7 @@ mod tests {
         let ask = |request: &str| {
             let json = json!({
                 "request": request, "imageName": "debian", "digest": DIGEST, "document": manifest,
-                "os": "linux", "arch": "amd64", "variant": null
+                "os": "linux", "arch": "amd64", "variant": null, "preferGzip": false
             });
             let answer = Request::parse(json.to_string().as_bytes()).unwrap().perform(&Silent).unwrap();
             serde_json::from_str::<serde_json::Value>(&answer).unwrap()

@@ -1,13 +1,17 @@
 //! One blob: as many requests as it takes, none of them trusted; the bytes are spliced only where the server says
 //! exactly which ones it sends.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::time::Instant;
 
 use super::RegistryError;
+use super::limits::{Deadline, Pace};
 use super::session::Session;
 use super::transport::Answer;
+use super::url::Url;
 use super::watch::Stop;
-use super::{failure, range};
+use super::{error, failure, range};
 use crate::digest::Hasher;
 use crate::image::Descriptor;
 use crate::layer::Progress;
@@ -15,16 +19,57 @@ use crate::layer::Progress;
 /// A download that got this much further counts as new, with all its tries (containers/image, body_reader.go).
 const PROGRESS: u64 = 1 << 20;
 
+/// Where a blob goes.
+pub trait Sink: Write {
+    /// Forgets what was written: the blob comes from the start again, from another place.
+    fn restart(&mut self) -> io::Result<()>;
+}
+
+impl Sink for Vec<u8> {
+    fn restart(&mut self) -> io::Result<()> {
+        self.clear();
+        Ok(())
+    }
+}
+
+impl Sink for &File {
+    fn restart(&mut self) -> io::Result<()> {
+        self.set_len(0)?;
+        self.rewind()
+    }
+}
+
+impl<S: Sink> Sink for BufWriter<S> {
+    fn restart(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.get_mut().restart()
+    }
+}
+
 /// A blob on its way.
 pub(super) struct Download<'a> {
     descriptor: &'a Descriptor,
-    sink: &'a mut dyn Write,
+    sink: &'a mut dyn Sink,
     progress: &'a dyn Progress,
     hasher: Hasher,
     /// Bytes that are in the sink.
     written: u64,
-    /// A transfer encoding that nobody asked for, to be named if the digest is wrong.
-    encoding: Option<String>,
+    /// Bytes that progress was told of; those that come again are not told again.
+    told: u64,
+    deadline: Option<Deadline>,
+    /// What the headers said that explains wrong bytes, for the error: an encoding, a page for browsers.
+    sent: String,
+}
+
+/// How the end of an answer shows.
+#[derive(Clone, Copy, PartialEq)]
+enum Framing {
+    /// By its length, which is right.
+    Length,
+    /// By itself: an answer that ends has been sent whole.
+    Chunks,
+    /// Not at all: the connection was closed, perhaps too early.
+    Close,
 }
 
 /// How a transfer ended that could have gone on.
@@ -37,27 +82,47 @@ enum Broken {
 impl<'a> Download<'a> {
     pub fn new(
         descriptor: &'a Descriptor,
-        sink: &'a mut dyn Write,
+        sink: &'a mut dyn Sink,
         progress: &'a dyn Progress,
     ) -> Download<'a> {
-        Download { descriptor, sink, progress, hasher: Hasher::new(), written: 0, encoding: None }
+        Download {
+            descriptor,
+            sink,
+            progress,
+            hasher: Hasher::new(),
+            written: 0,
+            told: 0,
+            deadline: None,
+            sent: String::new(),
+        }
     }
 
-    /// Gets what is still missing from here, and checks the whole.
+    /// The same for a document, which has to be there in time.
+    pub fn document_from(&mut self, session: &Session, stop: &Stop) -> Result<(), RegistryError> {
+        self.deadline = Some(session.transport().deadline());
+        self.from(session, stop)
+    }
+
+    /// Gets all of it from one place, and checks it. Nothing of what another place sent is kept: it may be wrong.
     pub fn from(&mut self, session: &Session, stop: &Stop) -> Result<(), RegistryError> {
+        if self.written > 0 {
+            self.sink.restart().map_err(|source| self.refused(source))?;
+            (self.hasher, self.written) = (Hasher::new(), 0);
+        }
         let size = self.descriptor.size;
         let (mut failures, mut far) = (0, self.written);
         let mut ranges = true;
         while self.written < size {
             // Always from the registry: a signed URL that it redirected to may have run out.
             let Err(broken) = self.transfer(session, ranges, stop)? else { continue };
-            if self.written - far >= PROGRESS {
+            let gained = self.written - far >= PROGRESS;
+            if gained {
                 (failures, far) = (0, self.written);
             }
             failures += 1;
             match broken {
-                Broken::Off(error) if failures >= session.transport().tries() => return Err(error),
-                Broken::Off(_) => session.transport().pause(failures, None, stop)?,
+                Broken::Off(error) if failures >= session.tries() && !gained => return Err(error),
+                Broken::Off(_) => session.transport().pause(failures, stop)?,
                 Broken::Range => ranges = false,
             }
         }
@@ -65,16 +130,25 @@ impl<'a> Download<'a> {
         match found == self.descriptor.digest {
             true => Ok(()),
             false => {
-                let encoding =
-                    self.encoding.iter().map(|encoding| format!(" (sent with Content-Encoding {encoding})"));
-                let object = format!("{}{}", self.object(session), encoding.collect::<String>());
+                let object = self.object(&self.url(session));
                 Err(RegistryError::Digest { object, expected: self.descriptor.digest, found })
             }
         }
     }
 
-    fn object(&self, session: &Session) -> String {
-        session.url("blobs", &self.descriptor.digest.to_string()).to_string()
+    fn url(&self, session: &Session) -> Url {
+        session.url("blobs", &self.descriptor.digest.to_string())
+    }
+
+    /// What came from a URL, for an error.
+    fn object(&self, url: &Url) -> String {
+        format!("{url}{}", self.sent)
+    }
+
+    /// The error of an answer that was complete and has another length. `found` is in bytes.
+    fn wrong_length(&self, url: &Url, found: impl ToString) -> RegistryError {
+        let (object, found) = (self.object(url), found.to_string());
+        RegistryError::Size { object, expected: self.descriptor.size, found }
     }
 
     fn transfer(
@@ -83,13 +157,13 @@ impl<'a> Download<'a> {
         ranges: bool,
         stop: &Stop,
     ) -> Result<Result<(), Broken>, RegistryError> {
-        let url = session.url("blobs", &self.descriptor.digest.to_string());
+        let url = self.url(session);
         let size = self.descriptor.size;
         let from = if ranges { self.written } else { 0 };
         let range = format!("bytes={from}-");
         let headers: &[_] = if from > 0 { &[("range", range.as_str())] } else { &[] };
         // What is still an error then has been tried often enough.
-        let answer = session.get(&url, headers, stop)?;
+        let answer = session.get(&url, headers, self.deadline, stop)?;
         let start = match answer.status {
             // The server sends all again: the beginning is there already.
             200 => 0,
@@ -101,14 +175,20 @@ impl<'a> Download<'a> {
             }
             status => return Err(answer.refusal(session.advice(status))),
         };
+        self.sent = explanation(&answer);
         let length = answer.header("content-length").and_then(|length| length.trim().parse::<u64>().ok());
-        if let Some(length) = length.filter(|length| *length > size - start) {
-            let found = start.saturating_add(length).to_string();
-            return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
-        }
-        let encoding = answer.header("content-encoding").filter(|encoding| *encoding != "identity");
-        self.encoding = encoding.map(super::error::sanitised);
-        self.copy(answer, start, stop)
+        // Chunks overrule a length (RFC 9112, 6.3).
+        let framing = match (answer.header("transfer-encoding"), length) {
+            (Some(_), _) => Framing::Chunks,
+            // The same request would get the same answer: a length that is wrong is not a broken line.
+            (None, Some(length)) if length != size - start => {
+                return Err(self.wrong_length(&url, start.saturating_add(length)));
+            }
+            (None, Some(_)) => Framing::Length,
+            (None, None) => Framing::Close,
+        };
+        let pace = Pace::new(&session.transport().limits);
+        self.copy(answer, start, framing, pace, stop)
     }
 
     /// Copies an answer whose first byte is the blob's byte `at`.
@@ -116,6 +196,8 @@ impl<'a> Download<'a> {
         &mut self,
         answer: Answer,
         mut at: u64,
+        framing: Framing,
+        mut pace: Pace,
         stop: &Stop,
     ) -> Result<Result<(), Broken>, RegistryError> {
         let url = answer.url.clone();
@@ -123,7 +205,16 @@ impl<'a> Download<'a> {
         let mut body = answer.reader();
         let mut buffer = vec![0; 128 << 10];
         loop {
-            let count = match body.read(&mut buffer) {
+            let start = Instant::now();
+            let read = body.read(&mut buffer);
+            let waited = start.elapsed();
+            if let Some(deadline) = self.deadline.filter(Deadline::is_over)
+                && self.written < size
+            {
+                stop.check()?;
+                return Err(deadline.error(&url));
+            }
+            let count = match read {
                 Ok(count) => count,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 // All is there: how it ends does not matter.
@@ -135,6 +226,15 @@ impl<'a> Download<'a> {
                 }
             };
             stop.check()?;
+            if let Err(what) = pace.add(count, waited)
+                && at.saturating_add(count as u64) < size
+            {
+                let url = url.to_string();
+                return Ok(Err(Broken::Off(RegistryError::Network { url, what, transient: true })));
+            }
+            if count == 0 && at < size && framing == Framing::Chunks {
+                return Err(self.wrong_length(&url, at));
+            }
             if count == 0 && self.written < size {
                 let what = format!("the answer ended after {} of {size} bytes", self.written);
                 let url = url.to_string();
@@ -146,8 +246,7 @@ impl<'a> Download<'a> {
             let known = self.written.saturating_sub(at).min(count as u64);
             at += count as u64;
             if at > size {
-                let found = format!("at least {at}");
-                return Err(RegistryError::Size { object: url.to_string(), expected: size, found });
+                return Err(self.wrong_length(&url, format!("at least {at}")));
             }
             self.write(&buffer[known as usize..count])?;
             if self.progress.cancelled() {
@@ -160,11 +259,28 @@ impl<'a> Download<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let target = || format!("writing blob {}", self.descriptor.digest);
-        self.sink.write_all(bytes).map_err(|source| RegistryError::Write { target: target(), source })?;
+        self.sink.write_all(bytes).map_err(|source| self.refused(source))?;
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
-        self.progress.bytes(bytes.len() as u64);
+        if let Some(more) = self.written.checked_sub(self.told) {
+            self.progress.bytes(more);
+            self.told = self.written;
+        }
         Ok(())
+    }
+
+    fn refused(&self, source: io::Error) -> RegistryError {
+        RegistryError::Write { target: format!("writing blob {}", self.descriptor.digest), source }
+    }
+}
+
+/// What the headers of an answer say that explains wrong bytes.
+fn explanation(answer: &Answer) -> String {
+    let encoding = answer.header("content-encoding").filter(|encoding| *encoding != "identity");
+    let html = answer.header("content-type").filter(|kind| kind.trim().starts_with("text/html"));
+    match (encoding, html) {
+        (Some(encoding), _) => format!(" (sent with Content-Encoding {})", error::sanitised(encoding)),
+        (None, Some(_)) => " (sent as text/html, a page for browsers)".to_string(),
+        (None, None) => String::new(),
     }
 }

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::blob::Download;
 use super::mirror::Place;
 use super::transport::lock;
 use super::watch::{Stop, watched};
 use super::{Client, Reference, RegistryError};
 use crate::image::Descriptor;
 use crate::layer::Progress;
+use crate::threads::together;
 
 impl Client {
     /// Downloads blobs of the reference's repository into `folder`, each distinct one once, under the 64 digits of
@@ -56,11 +55,7 @@ impl Client {
                     }
                 }
             };
-            std::thread::scope(|scope| {
-                for _ in 0..self.concurrency.min(distinct.len()) {
-                    scope.spawn(worker);
-                }
-            });
+            together(self.concurrency.min(distinct.len()), worker);
             match lock(&failed).take() {
                 Some(error) => Err(error),
                 None => stop.check(),
@@ -77,34 +72,13 @@ impl Client {
         progress: &dyn Progress,
         stop: &Stop,
     ) -> Result<(), RegistryError> {
-        match self.blob_from(places, descriptor, folder, progress, stop) {
-            // What a mirror spoiled, the origin may have right.
-            Err(RegistryError::Digest { .. } | RegistryError::Size { .. })
-                if places.len() > 1 && !stop.is_stopped() =>
-            {
-                self.blob_from(&places[places.len() - 1..], descriptor, folder, progress, stop)
-            }
-            done => done,
-        }
-    }
-
-    fn blob_from(
-        &self,
-        places: &[Place],
-        descriptor: &Descriptor,
-        folder: &Path,
-        progress: &dyn Progress,
-        stop: &Stop,
-    ) -> Result<(), RegistryError> {
         let path = folder.join(descriptor.digest.hex());
         let write = |source| RegistryError::Write { target: path.display().to_string(), source };
         let mut builder = tempfile::Builder::new();
         // As any file would have; the umask takes its part.
         builder.prefix(".blob-").permissions(Permissions::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder).map_err(write)?;
-        let mut download = Download::new(descriptor, &mut file, progress);
-        self.each(places, stop, |session| download.from(session, stop))?;
-        file.flush().map_err(write)?;
+        let file = builder.tempfile_in(folder).map_err(write)?;
+        self.download(places, descriptor, &mut file.as_file(), progress, stop)?;
         // A name that is taken is taken by the same bytes, or by a wrong file.
         let _ = fs::remove_file(&path);
         file.persist(&path).map_err(|e| write(e.error))?;

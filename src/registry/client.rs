@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::blob::Download;
+use super::blob::{Download, Sink};
 use super::credentials::{Credentials, Places, find};
 use super::documents::{Document, Offer, check_config, check_image, docker, parse};
+use super::limits::{Deadline, Limits};
 use super::mirror::{Mirror, Place, places};
-use super::platform::{Platform, listed};
 use super::session::Session;
-use super::transport::{Timeouts, Transport, lock};
+use super::transport::{Transport, lock};
 use super::watch::{Stop, watched};
-use super::{Environment, Reference, RegistryError};
+use super::{Environment, Platform, Reference, RegistryError};
 use crate::digest::Digest;
+use crate::image::platform::{Preferred, choose, listed};
 use crate::image::{Descriptor, MAX_DOCUMENT, Manifest, media};
 use crate::layer::Progress;
 
@@ -34,10 +35,12 @@ pub struct Options {
     pub auth_file: Option<PathBuf>,
     /// Instead of `/etc/nix/netrc`.
     pub netrc_file: Option<PathBuf>,
+    /// Which image of an index, if several for one platform differ in compression.
+    pub preferred: Preferred,
     /// Blobs at once: 4.
     pub concurrency: usize,
-    /// How long to wait for what.
-    pub timeouts: Timeouts,
+    /// How long to wait for what, where the environment does not say it.
+    pub limits: Limits,
     /// How often something is tried that may work a moment later: 5.
     pub tries: u32,
 }
@@ -49,8 +52,9 @@ impl Default for Options {
             mirrors: Vec::new(),
             auth_file: None,
             netrc_file: None,
+            preferred: Preferred::default(),
             concurrency: 4,
-            timeouts: Timeouts::default(),
+            limits: Limits::default(),
             tries: 5,
         }
     }
@@ -61,8 +65,11 @@ pub struct Client {
     pub(super) transport: Arc<Transport>,
     mirrors: Vec<Mirror>,
     credentials: Places,
+    preferred: Preferred,
     pub(super) concurrency: usize,
     sessions: Mutex<HashMap<Place, Arc<Session>>>,
+    /// Mirrors that are down, or lie, and what they did: they are not asked again.
+    bad: Mutex<HashMap<Place, String>>,
 }
 
 /// A manifest or index, as it came.
@@ -105,15 +112,18 @@ struct Expected {
 impl Client {
     /// A client in these surroundings.
     pub fn new(environment: &Environment, options: Options) -> Result<Client, RegistryError> {
-        let Options { tls_verify, mut mirrors, auth_file, netrc_file, concurrency, timeouts, tries } =
+        let Options { tls_verify, mut mirrors, auth_file, netrc_file, preferred, concurrency, limits, tries } =
             options;
         mirrors.extend(Mirror::of(environment)?);
+        let limits = limits.with(environment)?;
         Ok(Client {
-            transport: Arc::new(Transport::new(environment.clone(), tls_verify, timeouts, tries)),
+            transport: Arc::new(Transport::new(environment.clone(), tls_verify, limits, tries)),
             mirrors,
             credentials: Places { auth_file, netrc: netrc_file },
+            preferred,
             concurrency: concurrency.max(1),
             sessions: Mutex::default(),
+            bad: Mutex::default(),
         })
     }
 
@@ -137,7 +147,8 @@ impl Client {
             self.each(&self.places(reference), stop, |session| {
                 let first = document(session, &Expected::of(reference), stop)?;
                 let index = first.is_index().then(|| first.clone());
-                let manifest = chosen(session, first, platform, 0, &mut 0, stop)?;
+                let wanted = (platform, self.preferred);
+                let manifest = chosen(session, first, wanted, 0, &mut 0, stop)?;
                 let object = format!("manifest {}", manifest.digest);
                 let Document::Manifest(image) = &manifest.document else {
                     return Err(RegistryError::document(&object, "it is an index"));
@@ -164,7 +175,10 @@ impl Client {
             return Err(RegistryError::document(&object, what));
         }
         let mut bytes = Vec::new();
-        self.blob(reference, &image.config, &mut bytes, progress)?;
+        watched(&self.transport, progress, |stop| {
+            let mut download = Download::new(&image.config, &mut bytes, progress);
+            self.each(&self.places(reference), stop, |session| download.document_from(session, stop))
+        })?;
         check_config(&bytes, image.layers.len(), &object)?;
         let text = |name: &str| {
             let config: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
@@ -181,19 +195,31 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Writes a blob of the reference's repository to `sink`, which on success has got the bytes that the
-    /// descriptor names, and else the beginning of something.
+    /// Writes a blob of the reference's repository to `sink`, which on success has the bytes that the descriptor
+    /// names and no others, and else the beginning of something.
     pub fn blob(
         &self,
         reference: &Reference,
         descriptor: &Descriptor,
-        sink: &mut dyn std::io::Write,
+        sink: &mut dyn Sink,
         progress: &dyn Progress,
     ) -> Result<(), RegistryError> {
         watched(&self.transport, progress, |stop| {
-            let mut download = Download::new(descriptor, sink, progress);
-            self.each(&self.places(reference), stop, |session| download.from(session, stop))
+            self.download(&self.places(reference), descriptor, sink, progress, stop)
         })
+    }
+
+    /// Gets a blob from the first place that has it right.
+    pub(super) fn download(
+        &self,
+        places: &[Place],
+        descriptor: &Descriptor,
+        sink: &mut dyn Sink,
+        progress: &dyn Progress,
+        stop: &Stop,
+    ) -> Result<(), RegistryError> {
+        let mut download = Download::new(descriptor, sink, progress);
+        self.each(places, stop, |session| download.from(session, stop))
     }
 
     pub(super) fn credentials_for(
@@ -208,26 +234,42 @@ impl Client {
         places(&self.mirrors, reference)
     }
 
-    /// What `work` makes of the first place that it succeeds with; the error is that of the last.
-    pub(super) fn each<T>(
+    /// What `work` makes of the first place that it succeeds with; the error says what each place did.
+    fn each<T>(
         &self,
         places: &[Place],
         stop: &Stop,
         mut work: impl FnMut(&Session) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut failed = RegistryError::Cancelled;
-        for (at, place) in places.iter().enumerate() {
+        let mut mirrors = Vec::new();
+        for place in places {
+            if let Some(what) = lock(&self.bad).get(place) {
+                mirrors.push(what.clone());
+                continue;
+            }
             match self.session(place, stop).and_then(|session| work(&session)) {
-                Err(error) if !stop.is_stopped() => {
-                    if at + 1 < places.len() {
-                        (self.transport.environment.warn)(&format!("mirror {}: {error}", place.host));
-                    }
-                    failed = error;
+                Err(error) if stop.is_stopped() || error.is_local() => return Err(error),
+                Err(error) if place.is_mirror => mirrors.push(self.failed(place, &error)),
+                Err(origin) if !mirrors.is_empty() => {
+                    return Err(RegistryError::Everywhere { mirrors, origin: Box::new(origin) });
                 }
                 done => return done,
             }
         }
-        Err(failed)
+        Err(RegistryError::Cancelled)
+    }
+
+    /// What a mirror did, in words. The user is warned, and of one that is not asked again once.
+    fn failed(&self, mirror: &Place, error: &RegistryError) -> String {
+        let what = format!("{mirror}: {error}");
+        let first = match error.is_of_the_place() {
+            true => lock(&self.bad).insert(mirror.clone(), what.clone()).is_none(),
+            false => true,
+        };
+        if first {
+            (self.transport.environment.warn)(&what);
+        }
+        what
     }
 
     fn session(&self, place: &Place, stop: &Stop) -> Result<Arc<Session>, RegistryError> {
@@ -235,13 +277,7 @@ impl Client {
             return Ok(session.clone());
         }
         let credentials = self.credentials_for(&place.registry, &place.repository)?;
-        let session = Arc::new(Session::open(
-            self.transport.clone(),
-            &place.host,
-            &place.repository,
-            credentials,
-            stop,
-        )?);
+        let session = Arc::new(Session::open(self.transport.clone(), place, credentials, stop)?);
         // Of two threads that both opened one, the first wins.
         Ok(lock(&self.sessions).entry(place.clone()).or_insert(session).clone())
     }
@@ -255,23 +291,34 @@ impl Expected {
 
 /// A manifest or index, tried again when its transfer breaks.
 fn document(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetched, RegistryError> {
+    let transport = session.transport();
+    let deadline = transport.deadline();
     let mut failures = 0;
     loop {
-        match once(session, expected, stop) {
-            Err(error) if error.is_transient() && failures + 1 < session.transport().tries() => {
+        match once(session, expected, deadline, stop) {
+            Err(error)
+                if error.is_transient()
+                    && failures + 1 < session.tries()
+                    && deadline.left() > transport.wait(failures + 1) =>
+            {
                 failures += 1;
-                session.transport().pause(failures, None, stop)?;
+                transport.pause(failures, stop)?;
             }
             done => return done,
         }
     }
 }
 
-fn once(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetched, RegistryError> {
+fn once(
+    session: &Session,
+    expected: &Expected,
+    deadline: Deadline,
+    stop: &Stop,
+) -> Result<Fetched, RegistryError> {
     let url = session.url("manifests", &expected.name);
     let object = url.to_string();
     let accept = [media::MANIFEST, media::INDEX, docker::MANIFEST, docker::LIST].join(", ");
-    let answer = session.get(&url, &[("accept", &accept)], stop)?;
+    let answer = session.get(&url, &[("accept", &accept)], Some(deadline), stop)?;
     if answer.status != 200 {
         let advice = session.advice(answer.status);
         return Err(answer.refusal(advice));
@@ -303,7 +350,7 @@ fn once(session: &Session, expected: &Expected, stop: &Stop) -> Result<Fetched, 
 fn chosen(
     session: &Session,
     fetched: Fetched,
-    platform: &Platform,
+    (platform, preferred): (&Platform, Preferred),
     depth: usize,
     documents: &mut usize,
     stop: &Stop,
@@ -322,7 +369,7 @@ fn chosen(
         offered: listed(offers),
     };
     let mut missing = None;
-    for offer in platform.choose(offers) {
+    for offer in choose(platform, offers, preferred) {
         *documents += 1;
         if *documents > MOST_DOCUMENTS {
             return Err(RegistryError::document(
@@ -331,7 +378,7 @@ fn chosen(
             ));
         }
         let child = child(session, offer, stop)?;
-        match chosen(session, child, platform, depth + 1, documents, stop) {
+        match chosen(session, child, (platform, preferred), depth + 1, documents, stop) {
             // An index that said nothing of its platforms, and has others.
             Err(error @ RegistryError::Platform { .. }) => missing = missing.or(Some(error)),
             done => return done,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::threads::ThreadError;
 
 /// Why something could not be had from a registry.
 ///
@@ -122,6 +123,17 @@ pub enum RegistryError {
         /// What the system said.
         source: io::Error,
     },
+    /// No place had it: the origin, and the mirrors before it.
+    #[error("{origin}{}", mirrors.iter().map(|what| format!("; before that, {what}")).collect::<String>())]
+    Everywhere {
+        /// Each mirror, and what it did.
+        mirrors: Vec<String>,
+        /// What the origin did.
+        origin: Box<RegistryError>,
+    },
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -148,10 +160,11 @@ impl RegistryError {
         use RegistryError::*;
         match self {
             Reference { .. } | Setting { .. } | Platform { .. } => Kind::Usage,
-            File { .. } | Network { .. } | Write { .. } => Kind::Environment,
+            File { .. } | Network { .. } | Write { .. } | Threads(_) => Kind::Environment,
             Status { status, .. } if *status == 429 || *status >= 500 => Kind::Environment,
             Status { .. } | Authentication { .. } => Kind::Refused,
             Target { .. } | Document { .. } | Digest { .. } | Size { .. } => Kind::Content,
+            Everywhere { origin, .. } => origin.kind(),
             Cancelled => Kind::Cancelled,
         }
     }
@@ -159,6 +172,22 @@ impl RegistryError {
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, RegistryError::Network { transient: true, .. })
+    }
+
+    /// Whether asking another place is of no use: the fault is this machine's.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, RegistryError::Write { .. } | RegistryError::Threads(_) | RegistryError::Cancelled)
+    }
+
+    /// Whether the place that was asked is down, or lies: asking it for something else would only cost time.
+    pub(super) fn is_of_the_place(&self) -> bool {
+        use RegistryError::*;
+        match self {
+            Network { .. } | Authentication { .. } | Target { .. } => true,
+            Document { .. } | Digest { .. } | Size { .. } => true,
+            Status { status, .. } => *status == 429 || *status >= 500,
+            _ => false,
+        }
     }
 
     pub(super) fn document(object: &str, what: impl Into<String>) -> RegistryError {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Environment;
 use super::credentials::Credentials;
+use crate::threads;
 
 /// How long a helper may think; some wait for a keychain to be unlocked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,11 +90,12 @@ fn converse(child: &mut Child, server: &str, patience: Duration) -> Result<Vec<u
     let Some(stdout) = child.stdout.take() else { return Ok(Vec::new()) };
     let (send, receive) = std::sync::mpsc::channel();
     // Not joined: a grandchild can hold the pipe open for ever.
-    std::thread::spawn(move || {
+    threads::start(move || {
         let mut answer = Vec::new();
         let read = stdout.take(LARGEST_ANSWER + 1).read_to_end(&mut answer);
         let _ = send.send(read.map(|_| answer));
-    });
+    })
+    .map_err(|e| e.to_string())?;
     let answer = match receive.recv_timeout(patience) {
         Ok(read) => read.map_err(|e| e.to_string())?,
         Err(_) => return Err(format!("no answer within {} s", patience.as_secs_f32())),

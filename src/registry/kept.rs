@@ -1,8 +1,8 @@
 //! What a document says that is here already: so an image that was pulled once needs no network again.
 
 use super::documents::{Document, check_image, parse};
-use super::platform::{Platform, listed};
-use super::{Client, Reference, RegistryError};
+use super::{Client, Platform, Reference, RegistryError};
+use crate::image::platform::{Preferred, choose, listed};
 use crate::image::{Descriptor, Manifest};
 
 /// What a document is.
@@ -20,13 +20,18 @@ pub enum Kept {
 }
 
 /// Reads a manifest or an index; of an index, what is there for `platform`. `object` is for messages.
-pub fn read(bytes: &[u8], object: &str, platform: &Platform) -> Result<Kept, RegistryError> {
+pub fn read(
+    bytes: &[u8],
+    object: &str,
+    platform: &Platform,
+    preferred: Preferred,
+) -> Result<Kept, RegistryError> {
     match parse(bytes, None, object)? {
         (media_type, Document::Manifest(manifest)) => {
             check_image(&manifest, object)?;
             Ok(Kept::Image { media_type, manifest })
         }
-        (_, Document::Index(offers)) => match platform.choose(&offers).first() {
+        (_, Document::Index(offers)) => match choose(platform, &offers, preferred).first() {
             Some(offer) => Ok(Kept::Index(offer.descriptor.clone())),
             None => Err(RegistryError::Platform {
                 object: object.to_string(),

@@ -48,6 +48,8 @@ pub(super) struct Place {
     /// What credentials are found under.
     pub registry: String,
     pub repository: String,
+    /// Whether another place is asked if this one fails.
+    pub is_mirror: bool,
 }
 
 impl Mirror {
@@ -67,7 +69,14 @@ impl Mirror {
             host: hub(host).to_string(),
             registry: host.to_string(),
             repository: repository.to_string(),
+            is_mirror: true,
         })
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.is_mirror { "mirror " } else { "" }, self.host)
     }
 }
 
@@ -81,6 +90,7 @@ pub(super) fn places(mirrors: &[Mirror], reference: &Reference) -> Vec<Place> {
         host: reference.host().to_string(),
         registry: reference.registry().to_string(),
         repository: reference.repository().to_string(),
+        is_mirror: false,
     };
     mirrors.iter().filter_map(|mirror| mirror.place(reference)).chain([origin]).collect()
 }

@@ -25,7 +25,7 @@
 //! | `documents`, `platform`, `kept` | what manifests and indexes may say, and which image is meant |
 //! | `session`, `challenge`, `token` | being let in |
 //! | `credentials`, `auth_file`, `helper`, `netrc` | who the user is |
-//! | `transport`, `tls`, `proxy`, `retry`, `range`, `watch` | requests and answers, whoever they go to |
+//! | `transport`, `tls`, `proxy`, `retry`, `limits`, `range`, `watch` | requests and answers, whoever they go to |
 //! | `survey` | which files credentials and certificates would come from |
 //! | `reference`, `mirror`, `url` | names and places |
 //! | `environment`, `error`, `failure`, `files` | what comes from the process, and what is said to the user |
@@ -46,12 +46,14 @@ mod files;
 pub mod fuzzing;
 mod helper;
 mod kept;
+mod limits;
 mod mirror;
 mod netrc;
 mod platform;
 mod proxy;
 mod range;
 mod reference;
+mod resolve;
 mod retry;
 mod session;
 mod survey;
@@ -63,14 +65,16 @@ mod transport;
 mod url;
 mod watch;
 
+pub use crate::image::platform::Preferred;
+pub use crate::spec::Platform;
+pub use blob::Sink;
 pub use client::{Client, Fetched, Options, Resolved};
 pub use environment::{Clock, Environment, SystemClock};
 pub use error::{Kind, RegistryError};
 pub use kept::{Kept, read};
+pub use limits::Limits;
 pub use mirror::Mirror;
-pub use platform::Platform;
 pub use reference::Reference;
 pub use survey::{
     CredentialHelper, CredentialSource, CredentialState, credential_sources, root_certificates,
 };
-pub use transport::Timeouts;

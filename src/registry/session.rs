@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use super::RegistryError;
 use super::challenge::Challenge;
 use super::credentials::Credentials;
+use super::limits::Deadline;
+use super::mirror::Place;
 use super::token::{Asking, Authorization};
 use super::transport::{Answer, Request, Transport, lock};
 use super::url::{Origin, Url};
@@ -15,6 +17,7 @@ pub(super) struct Session {
     origin: Origin,
     repository: String,
     credentials: Option<Credentials>,
+    tries: u32,
     access: Mutex<Access>,
 }
 
@@ -26,23 +29,29 @@ struct Access {
 }
 
 impl Session {
-    /// Finds out how the registry at `authority` is spoken to (distribution-spec, end-1), and opens a repository.
+    /// Finds out how the registry at `place` is spoken to (distribution-spec, end-1), and opens a repository.
     pub fn open(
         transport: Arc<Transport>,
-        authority: &str,
-        repository: &str,
+        place: &Place,
         credentials: Option<Credentials>,
         stop: &Stop,
     ) -> Result<Session, RegistryError> {
-        let (origin, challenges) = ping(&transport, authority, stop)?;
+        // After a mirror there is another place to ask, which costs less time than waiting for this one.
+        let tries = if place.is_mirror { 1 } else { transport.tries() };
+        let (origin, challenges) = ping(&transport, &place.host, tries, stop)?;
+        let repository = place.repository.clone();
         let access =
             Access { challenges, scopes: vec![format!("repository:{repository}:pull")], current: None };
-        let repository = repository.to_string();
-        Ok(Session { transport, origin, repository, credentials, access: Mutex::new(access) })
+        Ok(Session { transport, origin, repository, credentials, tries, access: Mutex::new(access) })
     }
 
     pub fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// How often something is tried that may work a moment later.
+    pub fn tries(&self) -> u32 {
+        self.tries
     }
 
     /// The URL of a manifest or blob.
@@ -55,6 +64,7 @@ impl Session {
         &self,
         url: &Url,
         headers: &[(&'static str, &str)],
+        deadline: Option<Deadline>,
         stop: &Stop,
     ) -> Result<Answer, RegistryError> {
         let mut refreshed = false;
@@ -62,8 +72,8 @@ impl Session {
         loop {
             let header = self.authorization(stop)?;
             let authorization = header.as_deref();
-            let request = Request { url, headers, authorization, form: None };
-            let answer = self.transport.persistent(&request, stop)?;
+            let request = Request { url, headers, authorization, form: None, deadline };
+            let answer = self.transport.persistent(&request, self.tries, stop)?;
             // Whoever else says 401, after a redirect, gets nothing.
             if !matches!(answer.status, 401 | 403) || answer.url.origin != self.origin {
                 return Ok(answer);
@@ -123,6 +133,7 @@ impl Session {
             registry: &self.origin,
             credentials: self.credentials.as_ref(),
             scopes: &access.scopes,
+            tries: self.tries,
             stop,
         };
         let authorization = asking.authorize(&access.challenges)?;
@@ -140,6 +151,7 @@ impl Session {
 fn ping(
     transport: &Transport,
     authority: &str,
+    tries: u32,
     stop: &Stop,
 ) -> Result<(Origin, Vec<Challenge>), RegistryError> {
     let origin = |tls| {
@@ -153,12 +165,13 @@ fn ping(
         (false, true) => &[true],
         (false, false) => &[true, false],
     };
+    let deadline = Some(transport.deadline());
     let mut failed: Option<RegistryError> = None;
     for (at, tls) in schemes.iter().enumerate() {
         let last = at + 1 == schemes.len();
         let origin = origin(*tls)?;
         let url = Url::new(&origin, "/v2/".to_string());
-        let request = Request { url: &url, headers: &[], authorization: None, form: None };
+        let request = Request { url: &url, headers: &[], authorization: None, form: None, deadline };
         // A redirect of the ping is an answer like any other: somebody is there.
         match transport.exchange(&request, stop) {
             // What servers with TLS say to those without it.
@@ -170,12 +183,12 @@ fn ping(
         }
     }
     match failed {
-        Some(error) if !error.is_transient() => Err(error),
+        Some(error) if !error.is_transient() || tries == 1 => Err(error),
         _ => {
             let origin = origin(schemes[0])?;
             let url = Url::new(&origin, "/v2/".to_string());
-            let request = Request { url: &url, headers: &[], authorization: None, form: None };
-            let answer = transport.persistent(&request, stop)?;
+            let request = Request { url: &url, headers: &[], authorization: None, form: None, deadline };
+            let answer = transport.persistent(&request, tries, stop)?;
             Ok((origin, Challenge::parse(answer.headers("www-authenticate"))))
         }
     }

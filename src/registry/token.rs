@@ -38,6 +38,8 @@ pub(super) struct Asking<'a> {
     pub registry: &'a Origin,
     pub credentials: Option<&'a Credentials>,
     pub scopes: &'a [String],
+    /// How often something is tried that may work a moment later.
+    pub tries: u32,
     pub stop: &'a Stop,
 }
 
@@ -96,9 +98,14 @@ impl Asking<'_> {
         let account = self.credentials.and_then(Credentials::user).map(|user| ("account", user));
         let url = realm.with_query(service.into_iter().chain(scopes).chain(account));
         let authorization = self.credentials.and_then(Credentials::basic);
-        let request =
-            Request { url: &url, headers: &[], authorization: authorization.as_deref(), form: None };
-        self.read(self.transport.persistent(&request, self.stop)?)
+        let request = Request {
+            url: &url,
+            headers: &[],
+            authorization: authorization.as_deref(),
+            form: None,
+            deadline: Some(self.transport.deadline()),
+        };
+        self.read(self.transport.persistent(&request, self.tries, self.stop)?)
     }
 
     /// An identity token traded for an access token.
@@ -114,8 +121,9 @@ impl Asking<'_> {
         let form: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let form = form.join("&");
-        let request = Request { url: realm, headers: &[], authorization: None, form: Some(&form) };
-        self.transport.persistent(&request, self.stop)
+        let (form, deadline) = (Some(&form[..]), Some(self.transport.deadline()));
+        let request = Request { url: realm, headers: &[], authorization: None, form, deadline };
+        self.transport.persistent(&request, self.tries, self.stop)
     }
 
     fn read(&self, answer: Answer) -> Result<Authorization, RegistryError> {

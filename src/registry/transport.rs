@@ -6,9 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Request as HttpRequest};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::error::sanitised;
+use super::limits::{self, Deadline, Limits, in_seconds};
+use super::resolve::InTime;
 use super::url::{Origin, Url};
 use super::watch::Stop;
 use super::{Environment, RegistryError, failure, proxy, retry, tls};
@@ -22,29 +25,11 @@ const LARGEST_HEADER: usize = 64 << 10;
 /// Different warnings of servers that are shown.
 const MOST_WARNINGS: usize = 20;
 
-/// How long to wait for what. There is no limit for a whole download.
-#[derive(Debug, Clone)]
-pub struct Timeouts {
-    /// Until a connection is there, with name resolution, proxy and TLS: 30 s.
-    pub connect: Duration,
-    /// Until an answer's header is there: 60 s.
-    pub answer: Duration,
-    /// Between two pieces of a body: 60 s.
-    pub idle: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Timeouts {
-        let seconds = Duration::from_secs;
-        Timeouts { connect: seconds(30), answer: seconds(60), idle: seconds(60) }
-    }
-}
-
 pub(super) struct Transport {
     pub environment: Environment,
     /// Whether certificates are checked.
     pub verify: bool,
-    timeouts: Timeouts,
+    pub limits: Limits,
     /// How often something is tried that may work a moment later.
     tries: u32,
     /// One for each host: roots, certificate and proxy are the host's.
@@ -59,6 +44,8 @@ pub(super) struct Request<'a> {
     pub authorization: Option<&'a str>,
     /// A form to post.
     pub form: Option<&'a str>,
+    /// When the whole answer has to be there; a blob has none.
+    pub deadline: Option<Deadline>,
 }
 
 pub(super) struct Answer {
@@ -67,8 +54,13 @@ pub(super) struct Answer {
     pub status: u16,
     headers: HeaderMap,
     body: Body,
+    deadline: Option<Deadline>,
+    /// For the text of an error.
+    document: Duration,
     /// Not to be repeated in messages.
     secret: Option<String>,
+    /// What the error of it says, too.
+    note: String,
 }
 
 /// Why there is no answer.
@@ -85,9 +77,9 @@ impl From<RegistryError> for Failure {
 }
 
 impl Transport {
-    pub fn new(environment: Environment, verify: bool, timeouts: Timeouts, tries: u32) -> Transport {
+    pub fn new(environment: Environment, verify: bool, limits: Limits, tries: u32) -> Transport {
         let tries = tries.max(1);
-        Transport { environment, verify, timeouts, tries, agents: Mutex::default(), warned: Mutex::default() }
+        Transport { environment, verify, limits, tries, agents: Mutex::default(), warned: Mutex::default() }
     }
 
     pub fn tries(&self) -> u32 {
@@ -102,32 +94,58 @@ impl Transport {
     }
 
     /// Waits before another try.
-    pub fn pause(&self, failures: u32, retry_after: Option<&str>, stop: &Stop) -> Result<(), RegistryError> {
-        let clock = &self.environment.clock;
-        let wait = retry::wait(failures, retry_after, clock.now(), chance());
-        clock.sleep(wait, &|| stop.is_stopped());
+    pub fn pause(&self, failures: u32, stop: &Stop) -> Result<(), RegistryError> {
+        self.sleep(self.wait(failures), stop)
+    }
+
+    /// How long to wait after so many failures, if the server does not say it.
+    pub fn wait(&self, failures: u32) -> Duration {
+        retry::wait(failures, chance()).min(self.limits.pause)
+    }
+
+    /// When a document that is asked for now has to be there.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::new(self.limits.document)
+    }
+
+    fn sleep(&self, time: Duration, stop: &Stop) -> Result<(), RegistryError> {
+        self.environment.clock.sleep(time, &|| stop.is_stopped());
         stop.check()
     }
 
-    /// Asks until the answer is none that a moment may change.
-    pub fn persistent(&self, request: &Request, stop: &Stop) -> Result<Answer, RegistryError> {
+    /// Asks until the answer is none that a moment may change, `tries` times at most.
+    pub fn persistent(&self, request: &Request, tries: u32, stop: &Stop) -> Result<Answer, RegistryError> {
         let mut failures = 0;
         loop {
             stop.check()?;
-            let answer = self.follow(request, stop);
+            let mut answer = self.follow(request, stop);
             failures += 1;
-            let retry_after = match &answer {
-                Ok(answer) if retry::is_transient(answer.status) => answer.header("retry-after"),
+            let asked = match &mut answer {
+                Ok(answer) if retry::is_transient(answer.status) => self.asked_pause(answer),
                 Err(error) if error.is_transient() => None,
                 _ => return answer,
             };
-            if failures >= self.tries {
+            let wait = asked.unwrap_or_else(|| self.wait(failures));
+            let left = request.deadline.map_or(Duration::MAX, |deadline| deadline.left());
+            if failures >= tries || wait > self.limits.pause.min(left) {
                 return answer;
             }
-            let retry_after = retry_after.map(str::to_string);
             drop(answer);
-            self.pause(failures, retry_after.as_deref(), stop)?;
+            self.sleep(wait, stop)?;
         }
+    }
+
+    /// The pause that a server asks for. One that is too long is noted for the error.
+    fn asked_pause(&self, answer: &mut Answer) -> Option<Duration> {
+        let text = answer.header("retry-after")?;
+        let asked = retry::after(text, self.environment.clock.now())?;
+        if asked > self.limits.pause {
+            let (text, limit) = (sanitised(text), in_seconds(self.limits.pause));
+            let name = limits::PAUSE;
+            answer.note =
+                format!("; it asks for a pause (Retry-After: {text}) above the limit of {limit} ({name})");
+        }
+        Some(asked)
     }
 
     /// Asks, and goes where redirects lead. The authorization goes nowhere but to the origin that was asked first,
@@ -176,6 +194,9 @@ impl Transport {
     pub fn exchange(&self, request: &Request, stop: &Stop) -> Result<Answer, Failure> {
         stop.check()?;
         let url = request.url;
+        if let Some(deadline) = request.deadline.filter(Deadline::is_over) {
+            return Err(deadline.error(url).into());
+        }
         let agent = self.agent(&url.origin)?;
         let mut http = HttpRequest::builder().uri(url.secret());
         for (name, value) in
@@ -188,22 +209,30 @@ impl Transport {
             what: format!("the request cannot be made: {e}"),
             transient: false,
         };
+        let time = request.deadline.map(|deadline| deadline.left());
         let answer = match request.form {
             Some(form) => {
                 let type_ = ("content-type", "application/x-www-form-urlencoded");
                 let http = http.method("POST").header(type_.0, type_.1).body(form.as_bytes().to_vec());
-                agent.run(http.map_err(|e| broken(&e))?)
+                let http = http.map_err(|e| broken(&e))?;
+                agent.run(agent.configure_request(http).timeout_global(time).build())
             }
-            None => agent.run(http.body(()).map_err(|e| broken(&e))?),
+            None => {
+                let http = http.body(()).map_err(|e| broken(&e))?;
+                agent.run(agent.configure_request(http).timeout_global(time).build())
+            }
         };
-        let answer = answer.map_err(|error| match stop.check() {
-            Err(stopped) => stopped.into(),
-            Ok(()) => failure::of(url, error),
+        let answer = answer.map_err(|error| match (stop.check(), request.deadline) {
+            (Err(stopped), _) => stopped.into(),
+            (Ok(()), Some(deadline)) if deadline.is_over() => deadline.error(url).into(),
+            (Ok(()), _) => failure::of(url, error),
         })?;
         let (parts, body) = answer.into_parts();
         let secret = request.authorization.map(str::to_string);
-        let answer =
-            Answer { url: url.clone(), status: parts.status.as_u16(), headers: parts.headers, body, secret };
+        let (url, status, headers) = (url.clone(), parts.status.as_u16(), parts.headers);
+        let (deadline, document) = (request.deadline, self.limits.document);
+        let note = String::new();
+        let answer = Answer { url, status, headers, body, deadline, document, secret, note };
         self.show_warnings(&answer);
         Ok(answer)
     }
@@ -221,13 +250,13 @@ impl Transport {
             .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .max_response_header_size(LARGEST_HEADER)
-            .timeout_resolve(Some(self.timeouts.connect))
-            .timeout_connect(Some(self.timeouts.connect))
-            .timeout_recv_response(Some(self.timeouts.answer))
-            .timeout_per_read(Some(self.timeouts.idle))
-            .timeout_per_write(Some(self.timeouts.idle))
+            .timeout_resolve(Some(self.limits.connect))
+            .timeout_connect(Some(self.limits.connect))
+            .timeout_recv_response(Some(self.limits.answer))
+            .timeout_per_read(Some(self.limits.idle))
+            .timeout_per_write(Some(self.limits.idle))
             .build();
-        let agent = Agent::new_with_config(config);
+        let agent = Agent::with_parts(config, DefaultConnector::default(), InTime);
         agents.insert(origin.clone(), agent.clone());
         Ok(agent)
     }
@@ -264,11 +293,21 @@ impl Answer {
 
     /// The body, which is `what` and may have `limit` bytes.
     pub fn bytes(self, what: &str, limit: u64, stop: &Stop) -> Result<Vec<u8>, RegistryError> {
-        let url = self.url.clone();
-        let mut bytes = Vec::new();
-        let read = self.body.into_reader().take(limit + 1).read_to_end(&mut bytes);
-        stop.check()?;
-        read.map_err(|e| failure::of_body(&url, e))?;
+        let url = self.url;
+        let mut body = self.body.into_reader().take(limit + 1);
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        loop {
+            let read = body.read(&mut buffer);
+            stop.check()?;
+            // The library's own limit is for the silence; a server that drips is never silent.
+            match (read, self.deadline) {
+                (Ok(0), _) => break,
+                (_, Some(deadline)) if deadline.is_over() => return Err(deadline.error(&url)),
+                (Ok(count), _) => bytes.extend_from_slice(&buffer[..count]),
+                (Err(e), _) if e.kind() == io::ErrorKind::Interrupted => {}
+                (Err(e), _) => return Err(failure::of_body(&url, e)),
+            }
+        }
         match bytes.len() as u64 > limit {
             true => Err(RegistryError::document(
                 &url.to_string(),
@@ -281,16 +320,23 @@ impl Answer {
     /// The answer as the error that it is, with the server's words (distribution-spec, "Error Codes").
     pub fn refusal(self, advice: &'static str) -> RegistryError {
         const LARGEST: u64 = 1 << 20;
-        let (url, status, secret) = (self.url.to_string(), self.status, self.secret);
+        let (url, status, secret, note) = (self.url.to_string(), self.status, self.secret, self.note);
         let mut bytes = Vec::new();
+        let deadline = self.deadline.unwrap_or_else(|| Deadline::new(self.document));
+        let mut body = self.body.into_reader().take(LARGEST);
+        let mut buffer = [0; 4096];
         // Whatever comes of it is good enough.
-        let _: io::Result<_> = self.body.into_reader().take(LARGEST).read_to_end(&mut bytes);
+        while !deadline.is_over()
+            && let Ok(count @ 1..) = body.read(&mut buffer)
+        {
+            bytes.extend_from_slice(&buffer[..count]);
+        }
         let mut said = failure::words(&bytes);
         if let Some((_, secret)) = secret.as_deref().and_then(|header| header.split_once(' ')) {
             said = said.replace(secret, "…");
         }
         let said = if said.is_empty() { said } else { format!(": {said}") };
-        RegistryError::Status { url, status, said, advice }
+        RegistryError::Status { url, status, said: said + &note, advice }
     }
 }
 

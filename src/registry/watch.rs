@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::RegistryError;
 use super::transport::Transport;
 use crate::layer::Progress;
+use crate::threads::start_in;
 
 /// Between two looks: with the rest, well below the 200 ms in which an interruption feels immediate.
 const LOOK: Duration = Duration::from_millis(40);
@@ -49,7 +50,7 @@ pub(super) fn watched<T>(
     let stop = Stop::default();
     let (working, done) = channel::<()>();
     let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
+        start_in(scope, || {
             let done = done;
             while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 if progress.cancelled() {
@@ -60,7 +61,7 @@ pub(super) fn watched<T>(
                     transport.shut();
                 }
             }
-        });
+        })?;
         let result = work(&stop);
         drop(working);
         result

@@ -4,16 +4,19 @@
 //! the order of the paths, one time for all, so the bytes depend on the closure alone. A base image's database
 //! is taken in: its rows stay as they are.
 
+mod below;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 
 use super::tree::{Attributes, Content, Directory, InTheWay, Leaf, LeafKind, Node};
 use crate::base::filesystem;
 use crate::closure::graph::PathInfo;
+use crate::layer::Progress;
 use crate::spec::Source;
 
 /// Where Nix's state is.
@@ -76,6 +79,17 @@ pub enum DatabaseError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// A base image's database is refused.
+    #[error("{}: {DIRECTORY}/{FILE}: {what}", image.display())]
+    Below {
+        /// The image's file that it is in.
+        image: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The user or Nix asked us to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// The system refused something.
     #[error("{}: {source}", path.display())]
     Io {
@@ -165,9 +179,10 @@ pub fn write(
     below: Option<&filesystem::Directory>,
     time: i64,
     directory: &Path,
+    progress: &dyn Progress,
 ) -> Result<(), DatabaseError> {
     let mut rows = match below {
-        Some(image) => rows_below(image)?,
+        Some(image) => below::rows(image, progress)?,
         None => BTreeMap::new(),
     };
     for info in closure.iter().filter(|info| Path::new(&info.path) != without) {
@@ -225,65 +240,6 @@ fn write_rows(rows: &BTreeMap<String, Row>, out: &Path) -> Result<(), DatabaseEr
     }
     transaction.commit().map_err(&failed)?;
     database.close().map_err(|(_, e)| failed(e))
-}
-
-/// What a base image's database says; nothing if it has none.
-fn rows_below(image: &filesystem::Directory) -> Result<BTreeMap<String, Row>, DatabaseError> {
-    let at = Path::new(DIRECTORY).join(FILE);
-    if image.file(&at).is_none() {
-        return Ok(BTreeMap::new());
-    }
-    // SQLite reads files, and what was not written back to the main one is in another.
-    let folder = tempfile::tempdir().map_err(DatabaseError::io(&at))?;
-    let copy = folder.path().join(FILE);
-    for suffix in ["", "-wal", "-journal"] {
-        let named = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        if let Some(extent) = image.file(&named(&at)) {
-            let mut to = fs::File::create_new(named(&copy)).map_err(DatabaseError::io(&copy))?;
-            io::copy(&mut extent.reader(), &mut to).map_err(DatabaseError::io(&extent.path))?;
-        }
-    }
-    let failed = DatabaseError::sqlite(&at);
-    let database = Connection::open_with_flags(
-        &copy,
-        // Not read-only: what is in the second file has to be taken in.
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(&failed)?;
-    let mut rows = BTreeMap::new();
-    let mut select = database
-        .prepare("select path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths")
-        .map_err(&failed)?;
-    let found = select
-        .query_map([], |row| {
-            let (hash, time, deriver, size) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-            let (ultimate, signatures, content_address) = (row.get(5)?, row.get(6)?, row.get(7)?);
-            let references = Vec::new();
-            Ok((
-                row.get::<_, String>(0)?,
-                Row { hash, time, deriver, size, ultimate, signatures, content_address, references },
-            ))
-        })
-        .map_err(&failed)?;
-    for row in found {
-        let (path, row) = row.map_err(&failed)?;
-        rows.insert(path, row);
-    }
-    let mut select = database
-        .prepare(
-            "select a.path, b.path from Refs join ValidPaths a on a.id = referrer join ValidPaths b on b.id = reference",
-        )
-        .map_err(&failed)?;
-    let found = select
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-        .map_err(&failed)?;
-    for pair in found {
-        let (from, to) = pair.map_err(&failed)?;
-        if let Some(row) = rows.get_mut(&from) {
-            row.references.push(to);
-        }
-    }
-    Ok(rows)
 }
 
 /// A path's hash as the database has it: `sha256:` and 64 hexadecimal digits.

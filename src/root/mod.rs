@@ -6,8 +6,6 @@
 
 pub mod commands;
 pub mod database;
-mod fakeroot;
-mod kernel;
 mod links;
 mod merge;
 mod merged;
@@ -18,6 +16,7 @@ mod users;
 mod write;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -31,6 +30,7 @@ use crate::base::{self, BaseError};
 use crate::layer::Progress;
 use crate::layer::tar::Shared;
 use crate::spec::{ArgumentError, Base, RootSpec};
+use crate::temporary::{hide, without_path};
 use merged::Way;
 use tree::{Directory, InTheWay, Node};
 use write::Defaults;
@@ -121,11 +121,37 @@ pub struct Surroundings<'s> {
 
 /// Makes the root layer that `arguments` ask for in the new directory `out`.
 pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Result<Recorded, RootError> {
+    // What scripts make is read until the layer is written.
+    let mut work = None;
+    let built = build_with(&mut work, arguments, surroundings, out);
+    built.map_err(|error| match &work {
+        Some(work) if !matches!(error, RootError::Interrupted | RootError::Base(BaseError::Interrupted)) => {
+            RootError::Commands(without_work(&error.to_string(), work.path(), surroundings.temporary))
+        }
+        _ => error,
+    })
+}
+
+/// A message that does not name the directory in which scripts worked: it is gone when the message is read.
+fn without_work(message: &str, work: &Path, temporary: &Path) -> String {
+    // Where scripts work, paths begin anew.
+    let mut message = message.to_owned();
+    for root in ["merged", "layer"].map(|name| work.join(name).display().to_string()) {
+        message = message.replace(&format!("{root}/"), "in the root of the scripts: /");
+        message = message.replace(&root, "the root of the scripts");
+    }
+    hide(&message, work, &temporary.display().to_string())
+}
+
+fn build_with(
+    work: &mut Option<commands::Work>,
+    arguments: &Value,
+    surroundings: &Surroundings,
+    out: &Path,
+) -> Result<Recorded, RootError> {
     let spec = RootSpec::from_json(arguments)?;
     let Surroundings { store, progress, .. } = *surroundings;
     let mtime = spec.mtime.seconds(surroundings.now);
-    // What scripts make is read until the layer is written.
-    let mut work = None;
     let mut tree = match spec.commands {
         None => {
             let image = spec.from_image.as_ref().filter(|_| !spec.users.is_empty());
@@ -134,7 +160,7 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
         }
         Some(_) => {
             let directory = commands::Work::new(surroundings.temporary);
-            let directory = directory.map_err(|e| RootError::io(surroundings.temporary, e))?;
+            let directory = directory.map_err(|e| RootError::io(surroundings.temporary, without_path(e)))?;
             let work = work.insert(directory).path();
             let inside = commands::Surroundings { store, work, cores: surroundings.cores, mtime };
             commands::run(arguments, &inside, progress)?
@@ -170,9 +196,12 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     Ok(recorded)
 }
 
+/// Bytes of a base's `/etc/passwd` or `/etc/group`, which are read into memory: some 100,000 lines.
+const MOST_OF_USERS: u64 = 8 << 20;
+
 /// The files of the image below.
 fn files_of(below: &Base, progress: &dyn Progress) -> Result<filesystem::Directory, BaseError> {
-    filesystem::read(&base::open(&below.path, below.platform.as_ref())?, progress)
+    filesystem::read(&base::open(&below.path, below.platform.as_ref(), progress)?, progress)
 }
 
 /// The root layer without what scripts and `perms` do to it, on top of `image`.
@@ -192,6 +221,11 @@ fn plain_tree(
     }
     let mut tree = merged::finish(merged);
     let below = |path: &Path| match image.and_then(|image| image.file(path)) {
+        Some(extent) if extent.size > MOST_OF_USERS => {
+            let what =
+                format!("{} has {} bytes, and the most is {MOST_OF_USERS}", path.display(), extent.size);
+            Err(RootError::io(&extent.path, io::Error::other(what)))
+        }
         Some(extent) => extent.read_all().map(Some).map_err(|e| RootError::io(&extent.path, e)),
         None => Ok(None),
     };

@@ -253,6 +253,8 @@ pub struct PullSpec {
     pub final_image_tag: String,
     /// Whether certificates are checked, and plain HTTP is refused.
     pub tls_verify: bool,
+    /// Whether an image without zstd layers comes before one with them, where an index has both.
+    pub prefer_gzip: bool,
 }
 
 /// Which keys of a base image's `config` are inherited.
@@ -280,6 +282,13 @@ pub struct Platform {
     pub os: String,
     /// `v7` of `arm`, for example.
     pub variant: Option<String>,
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+    }
 }
 
 /// The owner of files in a layer.

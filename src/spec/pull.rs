@@ -11,13 +11,14 @@ use super::{ArgumentError, PullSpec, check, platform, reference};
 use crate::digest::Digest;
 
 /// All arguments, in the order in which they are checked.
-const ARGUMENTS: [&str; 17] = [
+const ARGUMENTS: [&str; 18] = [
     "imageName",
     "imageDigest",
     "tag",
     "os",
     "arch",
     "variant",
+    "preferGzip",
     "finalImageName",
     "finalImageTag",
     "tlsVerify",
@@ -88,7 +89,7 @@ fn argument(at: At, key: &str, value: &Value) -> Result<(), ArgumentError> {
         "os" => platform::os(at, value).map(drop),
         "arch" => platform::architecture(at, value).map(drop),
         "variant" => platform::variant(at, value).map(drop),
-        "tlsVerify" => boolean(at, value).map(drop),
+        "preferGzip" | "tlsVerify" => boolean(at, value).map(drop),
         "system" => platform::system(at, value).map(drop),
         "meta" | "passthru" => check::any_set(at, value),
         _ => text(at, value, "a string").map(drop),
@@ -113,7 +114,7 @@ fn digest(at: At, value: &Value) -> Result<Digest, ArgumentError> {
 
 impl PullSpec {
     /// Reads what the builder needs: `imageName imageDigest os arch variant finalImageName finalImageTag
-    /// tlsVerify`.
+    /// tlsVerify`; and `preferGzip`, if that is `true`.
     ///
     /// # Errors
     ///
@@ -125,6 +126,7 @@ impl PullSpec {
             "os",
             "arch",
             "variant",
+            "preferGzip",
             "finalImageName",
             "finalImageTag",
             "tlsVerify",
@@ -152,6 +154,11 @@ impl PullSpec {
             final_image_name: read(arguments, "finalImageName", name)?,
             final_image_tag: read(arguments, "finalImageTag", reference::given_tag)?,
             tls_verify: read(arguments, "tlsVerify", boolean)?,
+            // Not written where it is false: the derivations stay what they were before there was a choice.
+            prefer_gzip: match arguments.contains_key("preferGzip") {
+                true => read(arguments, "preferGzip", boolean)?,
+                false => false,
+            },
         })
     }
 }
@@ -171,6 +178,7 @@ mod tests {
             json!({ "imageName": "alpine", "imageDigest": DIGEST, "sha256": "" }),
             json!({ "imageName": "ghcr.io/me/app", "imageDigest": DIGEST, "variant": null }),
             json!({ "imageName": "localhost:5000/app", "tag": "1.0", "tlsVerify": false }),
+            json!({ "imageName": "alpine", "tag": "1.0", "preferGzip": true }),
         ] {
             assert_eq!(check_pull(&arguments), Ok(()), "{arguments}");
         }
@@ -203,6 +211,10 @@ mod tests {
             (
                 json!({ "imageName": "Alpine", "tag": "1" }),
                 "imageName: found \"Alpine\", accepted: lower case, \"alpine\"",
+            ),
+            (
+                json!({ "imageName": "alpine", "tag": "1", "preferGzip": null }),
+                "preferGzip: found null, accepted: true or false",
             ),
             (json!({ "imagename": "alpine" }), "imagename: unknown argument, did you mean \"imageName\"?"),
         ] {

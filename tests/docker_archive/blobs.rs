@@ -190,7 +190,7 @@ proptest! {
         let blob = [magic, &bytes].concat();
         let least = least_size(&mut Cursor::new(&blob)).unwrap();
         likely_size(&mut Cursor::new(&blob)).unwrap();
-        if let Ok(size) = io::copy(&mut io::Read::take(Decompressor::new(&blob[..]).unwrap(), 1 << 24), &mut io::sink()) {
+        if let Ok(size) = io::copy(&mut io::Read::take(Decompressor::new(&blob[..], blob.len() as u64).unwrap(), 1 << 24), &mut io::sink()) {
             prop_assert!(size >= least);
         }
     }
@@ -210,6 +210,6 @@ proptest! {
         for (at, byte) in changes {
             *at.get_mut(&mut blob) = byte;
         }
-        let _ = io::copy(&mut io::Read::take(Decompressor::new(&blob[..]).unwrap(), 1 << 24), &mut io::sink());
+        let _ = io::copy(&mut io::Read::take(Decompressor::new(&blob[..], blob.len() as u64).unwrap(), 1 << 24), &mut io::sink());
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{json, output};
+use super::{json, output, witness};
 
 /// An image, every digest and size in it compared with the bytes.
 #[derive(Debug, Deserialize)]
@@ -55,7 +55,7 @@ pub struct Member {
     pub sha256: String,
 }
 
-/// Reads an archive or a layout.
+/// Reads an archive or a layout, which is witnessed.
 #[track_caller]
 pub fn look(image: &Path) -> Image {
     let text = run_look("image", image);
@@ -77,6 +77,9 @@ pub fn tree(directory: &Path) -> BTreeMap<String, String> {
 
 #[track_caller]
 fn run_look(command: &str, path: &Path) -> String {
+    if command != "tree" {
+        witness(path);
+    }
     let look = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/look");
     output(look, &[Path::new(command), path])
 }

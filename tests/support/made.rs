@@ -155,6 +155,16 @@ impl MadeImages {
         self.document(&media_type, document)
     }
 
+    /// Adds an image for linux/amd64 with a gzip layer and one with a zstd layer; the digest of the first, and an
+    /// index of both.
+    pub fn both_compressions(&self) -> (String, Value) {
+        let tar = tar(&[("file", b"layer")]);
+        let gzip = self.image("linux/amd64", &[MadeLayer::gzip(&tar)], json!({ "author": "gzip" }));
+        let mut zstd = self.image("linux/amd64", &[MadeLayer::zstd(&tar)], json!({ "author": "zstd" }));
+        zstd["annotations"] = json!({ "io.github.containers.compression.zstd": "true" });
+        (digest_of(&gzip), self.index(&[gzip, zstd]))
+    }
+
     fn document(&self, media_type: &str, document: Value) -> Value {
         self.blob(media_type, document.to_string().as_bytes())
     }

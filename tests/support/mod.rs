@@ -17,6 +17,7 @@ mod random;
 mod scripts;
 pub mod server;
 pub mod stub_nixpkgs;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -32,6 +33,7 @@ pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;
 pub use scripts::{Scripts, Tree, differences, unpacked_layers, walk};
+pub use witness::{testimony, witness};
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where
 /// GANTRY_DIST says.
@@ -114,11 +116,14 @@ impl Ran {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. An image that `gantry` has made is witnessed.
 #[track_caller]
 pub fn run(command: &mut Command) -> Ran {
     let Output { status, stdout, stderr } =
         command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; tests/setup installs what tests need"));
+    if status.success() {
+        witness::witness_command(command);
+    }
     Ran {
         code: status.code(),
         stdout: String::from_utf8_lossy(&stdout).into_owned(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Folder, Ran, dist, output, run};
+use super::{Folder, Ran, dist, output, run, witness};
 
 /// Nix with a temporary store, configuration and home.
 pub struct Nix {
@@ -83,12 +83,14 @@ impl Nix {
         self.folder.join("store").join(store_path.trim_start_matches('/'))
     }
 
-    /// Builds an expression and returns where the output really is.
+    /// Builds an expression and returns where the output really is. An image is witnessed.
     #[track_caller]
     pub fn built(&self, expression: &str) -> PathBuf {
         // `nix build` of 2.8 has no --print-out-paths for old stores: nix-build has always printed them.
         let path = run(self.command("nix-build").args(["--no-out-link", "--expr", expression])).ok();
-        self.real(&path)
+        let path = self.real(&path);
+        witness(&path);
+        path
     }
 
     /// Runs a shell command that sees the store at /nix (a private mount), as a builder by hand does.

@@ -55,6 +55,8 @@ enum End {
     Cut(usize),
     /// After so many bytes of the body nothing more comes.
     Stall(usize),
+    /// The body comes a byte at a time, 50 in a second.
+    Trickle,
     /// The body is repeated without end.
     Endless,
     /// What follows goes to this port of loopback, and back.
@@ -103,6 +105,10 @@ impl Reply {
         Reply { end: End::Stall(at), ..self }
     }
 
+    pub fn trickle(self) -> Reply {
+        Reply { end: End::Trickle, ..self }
+    }
+
     pub fn endless(self) -> Reply {
         Reply { end: End::Endless, ..self }
     }
@@ -133,6 +139,14 @@ impl Reply {
             End::Cut(at) | End::Stall(at) => &self.body[..at],
             _ => &self.body[..],
         };
+        if self.end == End::Trickle {
+            for byte in part {
+                to.write_all(&[*byte])?;
+                to.flush()?;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            return Ok(());
+        }
         to.write_all(part)?;
         if self.end == End::Endless {
             loop {

@@ -83,7 +83,7 @@ impl Applied<'_> {
     ) -> Result<(), String> {
         let parent = resolve(self.root, parents)?;
         let entry = match what {
-            What::Directory => Entry::Directory(Directory { metadata, ..Directory::default() }),
+            What::Directory => Entry::Directory(Box::new(Directory { metadata, ..Directory::default() })),
             What::Inode(kind) => Entry::Inode(Arc::new(Inode { metadata, kind })),
             What::Hardlink(target) => Entry::Inode(self.linked(&target)?),
         };
@@ -251,14 +251,14 @@ pub(super) fn file<'t>(root: &'t Directory, path: &[u8]) -> Option<&'t Extent> {
 /// The directory at a resolved path.
 fn find<'t>(root: &'t Directory, path: &[OsString]) -> Option<&'t Directory> {
     path.iter().try_fold(root, |directory, name| match directory.entries.get(name)? {
-        Entry::Directory(directory) => Some(directory),
+        Entry::Directory(directory) => Some(&**directory),
         Entry::Inode(_) => None,
     })
 }
 
 fn find_mut<'t>(root: &'t mut Directory, path: &[OsString]) -> Option<&'t mut Directory> {
     path.iter().try_fold(root, |directory, name| match directory.entries.get_mut(name)? {
-        Entry::Directory(directory) => Some(directory),
+        Entry::Directory(directory) => Some(&mut **directory),
         Entry::Inode(_) => None,
     })
 }
@@ -266,10 +266,11 @@ fn find_mut<'t>(root: &'t mut Directory, path: &[OsString]) -> Option<&'t mut Di
 /// The directory at a resolved path, made with those above it if it is missing.
 fn make<'t>(root: &'t mut Directory, path: &[OsString]) -> Option<&'t mut Directory> {
     path.iter().try_fold(root, |directory, name| {
-        let missing =
-            || Entry::Directory(Directory { metadata: Metadata::of_nobody(), ..Directory::default() });
+        let missing = || {
+            Entry::Directory(Box::new(Directory { metadata: Metadata::of_nobody(), ..Directory::default() }))
+        };
         match directory.entries.entry(name.clone()).or_insert_with(missing) {
-            Entry::Directory(directory) => Some(directory),
+            Entry::Directory(directory) => Some(&mut **directory),
             Entry::Inode(_) => None,
         }
     })

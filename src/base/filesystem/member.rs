@@ -1,5 +1,8 @@
 //! What a tar's member is: its metadata, and its place if it is a file.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::apply::What;
 use super::stream::Place;
 use super::{InodeKind, Metadata};
@@ -12,8 +15,24 @@ const MAX_DEVICE: (u64, u64) = (0xfff, 0xf_ffff);
 /// The largest number of a user or group: 2^32 - 1 means "leave as it is" (chown(2)).
 const MAX_ID: u64 = u32::MAX as u64 - 1;
 
+/// Names of users and groups, each once.
+#[derive(Default)]
+pub(super) struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn get(&mut self, name: &[u8]) -> Arc<str> {
+        let name = String::from_utf8_lossy(name);
+        if let Some(known) = self.0.get(&*name) {
+            return known.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(name.clone());
+        name
+    }
+}
+
 /// Reads a member of the layer whose bytes are at `place`.
-pub(super) fn read(member: &Member, place: &Place) -> Result<(Metadata, What), String> {
+pub(super) fn read(member: &Member, place: &Place, names: &mut Names) -> Result<(Metadata, What), String> {
     let what = match member.kind() {
         // Before POSIX, a directory was a file whose name ends in a slash.
         0 if member.name().ends_with(b"/") => What::Directory,
@@ -26,10 +45,10 @@ pub(super) fn read(member: &Member, place: &Place) -> Result<(Metadata, What), S
         b'6' => What::Inode(InodeKind::Fifo),
         other => return Err(format!("a member of the unknown type {:?}", char::from(other))),
     };
-    Ok((metadata(member)?, what))
+    Ok((metadata(member, names)?, what))
 }
 
-fn metadata(member: &Member) -> Result<Metadata, String> {
+fn metadata(member: &Member, names: &mut Names) -> Result<Metadata, String> {
     let wrong = |field: &str| format!("its {field} is no number");
     let id = |id: Option<u64>, field: &str| match id.ok_or_else(|| wrong(field))? {
         id @ 0..=MAX_ID => Ok(id as u32),
@@ -39,8 +58,8 @@ fn metadata(member: &Member) -> Result<Metadata, String> {
         mode: member.mode().ok_or_else(|| wrong("mode"))?,
         uid: id(member.uid(), "uid")?,
         gid: id(member.gid(), "gid")?,
-        uname: String::from_utf8_lossy(member.uname()).into_owned(),
-        gname: String::from_utf8_lossy(member.gname()).into_owned(),
+        uname: names.get(member.uname()),
+        gname: names.get(member.gname()),
         mtime: member.mtime().ok_or_else(|| wrong("mtime"))?,
         xattrs: member.xattrs(),
     })

@@ -15,9 +15,10 @@ use super::{BaseError, Opened, OpenedLayer, tar};
 use crate::layer::tar::Xattrs;
 use crate::layer::{Extent, Progress};
 use apply::Applied;
+use member::Names;
 use stream::Stream;
 
-/// A directory.
+/// A directory. A tree has millions of entries at times, so those are small: what they share is shared.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     /// Its own metadata.
@@ -30,7 +31,7 @@ pub struct Directory {
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// A directory.
-    Directory(Directory),
+    Directory(Box<Directory>),
     /// Anything else; hard links of one file share it.
     Inode(Arc<Inode>),
 }
@@ -69,9 +70,9 @@ pub struct Metadata {
     /// Group number.
     pub gid: u32,
     /// User name.
-    pub uname: String,
+    pub uname: Arc<str>,
     /// Group name.
-    pub gname: String,
+    pub gname: Arc<str>,
     /// Modification time, in seconds since 1970.
     pub mtime: i64,
     /// Extended attributes.
@@ -95,18 +96,29 @@ impl Directory {
 /// once, to its end, and compares it with its diff ID; compressed ones are kept in a temporary file without a
 /// name. Tells `progress` of bytes of blobs.
 pub fn read(image: &Opened, progress: &dyn Progress) -> Result<Directory, BaseError> {
+    read_at_most(MOST_MEMBERS, image, progress)
+}
+
+fn read_at_most(most: usize, image: &Opened, progress: &dyn Progress) -> Result<Directory, BaseError> {
+    let mut left = most;
+    let mut names = Names::default();
     let mut root = Directory { metadata: Metadata::of_nobody(), entries: BTreeMap::new() };
     for (index, layer) in image.layers.iter().enumerate() {
         progress.layer(index, image.layers.len());
-        add(&mut root, layer, index + 1, progress)?;
+        add(&mut root, layer, index + 1, (&mut left, most), &mut names, progress)?;
     }
     Ok(root)
 }
+
+/// Members of all layers of an image: a tree of so many takes some 0.8 GB of memory.
+const MOST_MEMBERS: usize = 2_000_000;
 
 fn add(
     root: &mut Directory,
     layer: &OpenedLayer,
     number: usize,
+    (left, most): (&mut usize, usize),
+    names: &mut Names,
     progress: &dyn Progress,
 ) -> Result<(), BaseError> {
     let stream = Stream::new(layer, number, progress)?;
@@ -115,7 +127,11 @@ fn add(
     let mut applied = Applied::new(root);
     while let Some(member) = members.next()? {
         let name = member.name();
-        member::read(&member, &place)
+        *left = left.checked_sub(1).ok_or_else(|| {
+            let what = format!("more than {most} members, with those of the layers below");
+            members.wrong(member.at, &what)
+        })?;
+        member::read(&member, &place, names)
             .and_then(|(metadata, what)| applied.add(&name, metadata, what))
             .map_err(|what| {
                 members.wrong(member.at, &format!("{:?}: {what}", String::from_utf8_lossy(&name)))
@@ -128,5 +144,54 @@ impl Metadata {
     /// Of a directory that no layer says anything of.
     fn of_nobody() -> Metadata {
         Metadata { mode: 0o755, ..Metadata::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+    use crate::base::Container;
+    use crate::digest::Digest;
+    use crate::image::{Document, ImageConfig, RootFs};
+    use crate::layer::tar::{Entry, Kind, Shared};
+    use crate::layer::{Encoding, Silent};
+    use crate::spec::Owner;
+
+    #[test]
+    fn members_are_counted_over_all_layers() {
+        let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
+        let block =
+            Shared { mtime: 1, owner }.one_block(&Entry { name: b"a", mode: 0o644, kind: Kind::File(0) });
+        let folder = tempfile::tempdir().unwrap();
+        let layer = |members: usize| {
+            let bytes = [&block.repeat(members)[..], &[0; 1024]].concat();
+            let path = folder.path().join(members.to_string());
+            fs::write(&path, &bytes).unwrap();
+            let file = Arc::new(File::open(&path).unwrap());
+            let extent = Extent { file, offset: 0, size: bytes.len() as u64, path: path.into() };
+            OpenedLayer { encoding: Encoding::Plain, digest: None, diff_id: Digest::of(&bytes), extent }
+        };
+        let layers = vec![layer(2), layer(3)];
+        let config = ImageConfig {
+            created: None,
+            architecture: String::new(),
+            variant: None,
+            os: String::new(),
+            config: Default::default(),
+            rootfs: RootFs { kind: "layers".into(), diff_ids: Vec::new() },
+            history: Vec::new(),
+        };
+        let config_document = Document::new(Vec::new());
+        let container = Container::Layout;
+        let image = Opened { container, reference: None, manifest: None, config_document, config, layers };
+        assert_eq!(read_at_most(5, &image, &Silent).unwrap().entries.len(), 1);
+        let error = read_at_most(4, &image, &Silent).unwrap_err().to_string();
+        assert!(error.contains("/3: layer 2 (sha256:"), "{error}");
+        assert!(
+            error.contains("at byte 1024: more than 4 members, with those of the layers below"),
+            "{error}"
+        );
     }
 }

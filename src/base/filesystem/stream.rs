@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::tar::Source;
@@ -31,7 +31,7 @@ pub(super) struct Stream<'p> {
 pub(super) struct Place {
     file: Arc<File>,
     offset: u64,
-    path: PathBuf,
+    path: Arc<Path>,
 }
 
 impl Place {
@@ -68,7 +68,7 @@ impl<'p> Stream<'p> {
         let tar: Box<dyn Read + 'p> = match codec {
             Codec::None => Box::new(blob),
             _ => {
-                let tar = Decompressor::new(blob).map_err(|e| stream.unreadable(e))?;
+                let tar = Decompressor::new(blob, layer.extent.size).map_err(|e| stream.unreadable(e))?;
                 if tar.codec() != codec {
                     let (found, expected) = (tar.codec().name(), codec.name());
                     return Err(
@@ -125,7 +125,7 @@ impl<'p> Stream<'p> {
 
     fn unreadable(&self, source: io::Error) -> BaseError {
         match source.raw_os_error() {
-            Some(_) => BaseError::Io { path: self.place.path.clone(), source },
+            Some(_) => BaseError::Io { path: self.place.path.to_path_buf(), source },
             None => self.error(source.to_string()),
         }
     }
@@ -135,7 +135,7 @@ impl<'p> Stream<'p> {
     }
 
     fn error(&self, what: String) -> BaseError {
-        let path = self.place.path.clone();
+        let path = self.place.path.to_path_buf();
         BaseError::Layer { path, number: self.number, diff_id: self.diff_id, what }
     }
 }

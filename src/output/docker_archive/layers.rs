@@ -16,6 +16,7 @@ use crate::digest::{Digest, Hasher};
 use crate::image::Descriptor;
 use crate::layer::Progress;
 use crate::layer::decompress::Decompressor;
+use crate::threads::{start_in, together};
 
 /// Bytes that go from thread to thread: few enough to be in the second-level cache still.
 const CHUNK: usize = 256 << 10;
@@ -91,26 +92,22 @@ impl Work<'_> {
         longest_first.sort_by_key(|&i| std::cmp::Reverse(self.jobs[i].descriptor.size));
         let (next, failed, left) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicU64::new(self.limit));
         let errors = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads.min(self.jobs.len()).clamp(1, MOST_AT_ONCE) {
-                scope.spawn(|| {
-                    while !failed.load(Ordering::Relaxed) {
-                        let turn = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(&index) = longest_first.get(turn) else { break };
-                        self.progress.layer(turn, self.jobs.len());
-                        let mut region = slots[index].lock().ok().and_then(|mut slot| slot.take());
-                        let done = self.layer(&self.jobs[index], region.as_mut(), places, &failed, &left);
-                        if let Ok(mut slot) = slots[index].lock() {
-                            *slot = region;
-                        }
-                        if let Err(error) = done {
-                            failed.store(true, Ordering::Relaxed);
-                            if let Ok(mut errors) = errors.lock() {
-                                errors.push((index, error));
-                            }
-                        }
+        together(self.threads.min(self.jobs.len()).min(MOST_AT_ONCE), || {
+            while !failed.load(Ordering::Relaxed) {
+                let turn = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&index) = longest_first.get(turn) else { break };
+                self.progress.layer(turn, self.jobs.len());
+                let mut region = slots[index].lock().ok().and_then(|mut slot| slot.take());
+                let done = self.layer(&self.jobs[index], region.as_mut(), places, &failed, &left);
+                if let Ok(mut slot) = slots[index].lock() {
+                    *slot = region;
+                }
+                if let Err(error) = done {
+                    failed.store(true, Ordering::Relaxed);
+                    if let Ok(mut errors) = errors.lock() {
+                        errors.push((index, error));
                     }
-                });
+                }
             }
         });
         // One thread's failure stops the others: theirs is the error to report, the lowest layer's first.
@@ -132,12 +129,12 @@ impl Work<'_> {
         left: &AtomicU64,
     ) -> Result<(), DockerArchiveError> {
         let blob = (self.open)(job.descriptor).map_err(|e| job.error(e))?;
-        let mut reader = Decompressor::new(blob).map_err(|e| job.error(e))?;
+        let mut reader = Decompressor::new(blob, job.descriptor.size).map_err(|e| job.error(e))?;
         let (full, filled) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
         let (empty, emptied) = mpsc::channel::<Vec<u8>>();
         // Moved in, so that a panic here closes the channel before the writer is waited for.
         let found = std::thread::scope(move |scope| {
-            let writer = scope.spawn(move || {
+            let writer = start_in(scope, move || {
                 let mut hasher = Hasher::new();
                 for chunk in filled {
                     hasher.update(&chunk);
@@ -148,7 +145,7 @@ impl Work<'_> {
                     let _ = empty.send(chunk); // nobody waits for it after the last chunk
                 }
                 Ok(hasher.finish())
-            });
+            })?;
             let mut fresh = (0..CHUNKS).map(|_| Vec::with_capacity(CHUNK));
             let read = loop {
                 if failed.load(Ordering::Relaxed) || self.progress.cancelled() {

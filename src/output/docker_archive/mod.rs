@@ -34,6 +34,7 @@ use crate::image::{Descriptor, Manifest};
 use crate::layer::Progress;
 use crate::layer::decompress::{least_size, likely_size};
 use crate::layer::tar::{BLOCK, padding};
+use crate::threads::ThreadError;
 
 /// More bytes than any image has; offsets beyond are no good in every file system.
 const LARGEST: u64 = 1 << 40;
@@ -133,6 +134,9 @@ pub enum DockerArchiveError {
     /// The archive cannot be written, told by who does not know its path.
     #[error("cannot write the archive: {0}")]
     File(io::Error),
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
     /// The user or Nix asked us to stop.
     #[error("interrupted")]
     Interrupted,

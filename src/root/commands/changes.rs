@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::Stat;
 
 use super::disk::{Disk, DiskError, identity};
-use crate::root::fakeroot::Identity;
+use crate::fakeroot::Identity;
 use crate::root::tree::{Attributes, Content, Directory, Leaf, LeafKind, Node};
 use crate::spec::PartialOwner;
 

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 
 use crate::base::filesystem::{self, InodeKind, Metadata};
+use crate::fakeroot::{Device, Identity, Record, Records, SPECIAL};
 use crate::layer::Progress;
-use crate::root::fakeroot::{Device, Identity, Record, Records, SPECIAL};
 use crate::root::tree::{Attributes, Content, Directory, Leaf, LeafKind, Node};
 use crate::spec::PartialOwner;
 

@@ -1,6 +1,5 @@
-//! The process that makes a root layer with scripts: two of them, because the one that enters a namespace of
-//! processes is not in it itself. The second one is its init: what a script leaves behind is its child, and
-//! all of them die with it.
+//! The process that makes a root layer with scripts. It is root of a user namespace of its own, and traces the scripts,
+//! which run in namespaces of their own below it ([`crate::sandbox`]).
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,16 +9,13 @@ use rustix::process::Signal;
 
 use super::changes::{ChangesError, Snapshot, is_no_whiteout, named_as_whiteout};
 use super::disk::{Disk, DiskError};
-use super::mounts::{self, MountError, Scaffold};
-use super::namespaces::{self, Refused};
-use super::script::{Script, ScriptError, User};
 use super::{Outcome, Task};
 use crate::base::BaseError;
+use crate::fakeroot::Records;
 use crate::layer::Silent;
-use crate::root::fakeroot::Records;
-use crate::root::kernel::{self, Event, Fork};
 use crate::root::tree::Directory;
 use crate::root::{self, DirectoryLinks, RootError};
+use crate::sandbox::{self, Refused, Scaffold, Script, ScriptError, Surroundings, User};
 use crate::spec::{ArgumentError, Commands, RootSpec};
 
 /// Where programs are in most images; what is searched after the tools that the user names.
@@ -30,9 +26,7 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 enum InsideError {
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error(transparent)]
-    Mount(#[from] MountError),
-    #[error("runAsRoot: {0}")]
+    #[error("in the root of the scripts: {0}")]
     Disk(#[from] DiskError),
     #[error(transparent)]
     Changes(#[from] ChangesError),
@@ -63,22 +57,10 @@ pub fn inside() -> io::Result<()> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;
     let task: Task = serde_json::from_slice(&bytes)?;
-    if let Err(refused) = namespaces::enter() {
-        return tell(&Outcome::Failed(refused.to_string()));
-    }
-    match kernel::fork()? {
-        Fork::Child => {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            tell(&match make(&task) {
-                Ok(directory) => Outcome::Made(directory),
-                Err(e) => Outcome::Failed(e.to_string()),
-            })
-        }
-        Fork::Parent(child) => match kernel::wait(Some(child))? {
-            (_, Event::Exited(0)) => Ok(()),
-            (_, event) => Err(io::Error::other(format!("{event:?}"))),
-        },
-    }
+    tell(&match make(&task) {
+        Ok(directory) => Outcome::Made(directory),
+        Err(e) => Outcome::Failed(e.to_string()),
+    })
 }
 
 fn tell(outcome: &Outcome) -> io::Result<()> {
@@ -86,16 +68,16 @@ fn tell(outcome: &Outcome) -> io::Result<()> {
 }
 
 fn make(task: &Task) -> Result<Directory, InsideError> {
-    mounts::own_proc()?;
+    sandbox::enter()?;
     let spec = RootSpec::from_json(&task.arguments)?;
     let image = spec.from_image.as_ref().map(|base| root::files_of(base, &Silent)).transpose()?;
     let mut tree = root::plain_tree(&spec, &task.store, image.as_ref())?;
     let Some(commands) = &spec.commands else { return Ok(tree) };
-    let run = Run { task, commands, shell: shell(&commands.shell)? };
+    let run = Run::new(task, commands)?;
     let mut records = Records::default();
 
     if let Some(text) = &commands.run_as_root {
-        let merged = run.new_directory("merged")?;
+        let merged = new_directory(task, "merged")?;
         let mut disk = Disk::open(&merged, &mut records)?;
         if let Some(image) = &image {
             disk.unpack(image, &Silent)?;
@@ -103,8 +85,7 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
         let below = Snapshot::take(&disk)?;
         disk.make(&tree, image.is_some())?;
         let scaffold = Scaffold::raise(&merged, &task.store).map_err(InsideError::io(&merged))?;
-        let script = run.script("runAsRoot", text, &merged, true)?;
-        script.run(User::Root(&mut records))?;
+        run.script("runAsRoot", text, run.chrooted(&merged)).run(User::Root(&mut records))?;
         scaffold.lower(&mut records).map_err(InsideError::io(&merged))?;
         tree = below.changes(&Disk::open(&merged, &mut records)?)?;
     }
@@ -117,18 +98,18 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
         None => DirectoryLinks::default(),
     };
     let links = if commands.run_as_root.is_some() { links.but_for_directories_of(&tree) } else { links };
-    let layer = run.new_directory("layer")?;
+    let layer = new_directory(task, "layer")?;
     Disk::open(&layer, &mut records)?.make(&tree, false)?;
     if let Some(text) = &commands.extra {
-        run.script("extraCommands", text, &layer, false)?.run(User::Ordinary(&mut records))?;
+        run.script("extraCommands", text, run.outside(&layer)).run(User::Ordinary(&mut records))?;
     }
     if let Some(text) = &commands.fake_root {
         let scaffold = match commands.fakechroot {
             true => Some(Scaffold::raise(&layer, &task.store).map_err(InsideError::io(&layer))?),
             false => None,
         };
-        let script = run.script("fakeRootCommands", text, &layer, commands.fakechroot)?;
-        script.run(User::Root(&mut records))?;
+        let surroundings = if commands.fakechroot { run.chrooted(&layer) } else { run.outside(&layer) };
+        run.script("fakeRootCommands", text, surroundings).run(User::Root(&mut records))?;
         if let Some(scaffold) = scaffold {
             scaffold.lower(&mut records).map_err(InsideError::io(&layer))?;
         }
@@ -147,24 +128,24 @@ struct Run<'t> {
     task: &'t Task,
     commands: &'t Commands,
     shell: PathBuf,
+    /// Where the files are mounted that a script sees which is not chrooted.
+    view: PathBuf,
+    /// Such a script's temporary files.
+    temporary: PathBuf,
 }
 
-impl Run<'_> {
-    fn new_directory(&self, name: &str) -> Result<PathBuf, InsideError> {
-        let path = self.task.work.join(name);
-        fs::create_dir(&path).map_err(InsideError::io(&path))?;
-        Ok(path)
+impl<'t> Run<'t> {
+    fn new(task: &'t Task, commands: &'t Commands) -> Result<Run<'t>, InsideError> {
+        let (view, temporary) = (new_directory(task, "view")?, new_directory(task, "tmp")?);
+        Ok(Run { task, commands, shell: shell(&commands.shell)?, view, temporary })
     }
 
-    fn script<'s>(
-        &'s self,
-        name: &'static str,
-        text: &'s str,
-        root: &'s Path,
-        chrooted: bool,
-    ) -> Result<Script<'s>, InsideError> {
+    fn script<'s>(&'s self, name: &'static str, text: &'s str, surroundings: Surroundings<'s>) -> Script<'s> {
         let tools = self.commands.path.iter().map(|package| package.join("bin").display().to_string());
-        let usual = chrooted.then(|| USUAL_PATH.to_owned());
+        let (usual, temporary) = match &surroundings {
+            Surroundings::Chrooted { .. } => (Some(USUAL_PATH.to_owned()), None),
+            Surroundings::Outside { .. } => (None, Some(sandbox::TEMPORARY.to_owned())),
+        };
         let mut environment = vec![
             ("PATH", tools.chain(usual).collect::<Vec<_>>().join(":")),
             // Programs that look for a place to keep things find none, as in every Nix build.
@@ -174,14 +155,25 @@ impl Run<'_> {
             ("SOURCE_DATE_EPOCH", self.task.mtime.to_string()),
             ("TZ", "UTC".to_owned()),
         ];
-        if !chrooted {
-            let temporary = self.task.work.join("tmp");
-            fs::create_dir_all(&temporary).map_err(InsideError::io(&temporary))?;
-            environment.push(("TMPDIR", temporary.display().to_string()));
-        }
-        let chroot = chrooted.then_some(&*self.task.store);
-        Ok(Script { name, text, shell: &self.shell, environment, root, chroot })
+        environment.extend(temporary.map(|temporary| ("TMPDIR", temporary)));
+        Script { name, text, shell: &self.shell, environment, surroundings }
     }
+
+    fn chrooted<'s>(&'s self, root: &'s Path) -> Surroundings<'s> {
+        Surroundings::Chrooted { root, store: &self.task.store }
+    }
+
+    fn outside<'s>(&'s self, root: &'s Path) -> Surroundings<'s> {
+        let programs = std::iter::once(&self.shell).chain(&self.commands.path).cloned().collect();
+        let Run { view, temporary, .. } = self;
+        Surroundings::Outside { root, view, temporary, store: &self.task.store, programs }
+    }
+}
+
+fn new_directory(task: &Task, name: &str) -> Result<PathBuf, InsideError> {
+    let path = task.work.join(name);
+    fs::create_dir(&path).map_err(InsideError::io(&path))?;
+    Ok(path)
 }
 
 /// The program to run scripts with: this one, or the shell in a package.

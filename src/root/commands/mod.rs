@@ -1,28 +1,26 @@
 //! `extraCommands`, `fakeRootCommands`, `runAsRoot`: scripts that finish a root layer.
 //!
-//! A process of its own makes the layer, in namespaces of its own (`gantry inside`), because namespaces are
-//! entered by a process as a whole: [`run`] starts it and reads what it has made. Inside, in dockerTools'
-//! order:
+//! A process of its own makes the layer (`gantry inside`), because a user namespace is entered by a process as a
+//! whole: [`run`] starts it and reads what it has made. Inside, in dockerTools' order:
 //!
 //! 1. `runAsRoot`, chrooted into the unpacked base image with the contents on top; what it changed is the
 //!    layer so far ([`changes`]);
 //! 2. `extraCommands`, as an ordinary user, in the layer's directory;
 //! 3. `fakeRootCommands`, as root, there, or chrooted into it.
 //!
-//! Root is the only user of the namespace, so owners and the like are recorded ([`super::fakeroot`]).
+//! Root is the only user of the namespace, so owners and the like are recorded ([`crate::fakeroot`]). What confines
+//! scripts is [`crate::sandbox`].
 
 mod changes;
 mod disk;
 mod inside;
-mod mounts;
-mod namespaces;
-mod script;
 mod work;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -34,20 +32,13 @@ use serde_json::Value;
 use super::RootError;
 use super::tree::Directory;
 use crate::layer::Progress;
+use crate::threads::{self, ThreadError};
 
 pub use inside::inside;
 pub(super) use work::Work;
 
 /// The one argument of the process that enters namespaces and runs the scripts.
 pub const INSIDE: &str = "inside";
-
-/// The one argument of a process that only tries whether there are namespaces.
-pub const NAMESPACES: &str = "try-namespaces";
-
-/// Enters the namespaces that scripts run in. If the kernel refuses: the call, and what to change.
-pub fn try_namespaces() -> Result<(), (String, String)> {
-    namespaces::enter().map_err(|refused| (refused.cause(), refused.remedy()))
-}
 
 /// How often a run is asked whether it is to stop.
 const ATTENTION: Duration = Duration::from_millis(100);
@@ -105,8 +96,19 @@ pub(super) fn run(
         .arg(INSIDE)
         .stdin(Stdio::piped())
         .stdout(Stdio::from(fs::File::create_new(&outcome).map_err(|e| RootError::io(&outcome, e))?))
+        // A script could read and change the file, or the terminal, that our standard error is.
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(error)?;
+    let copied = match child.stderr.take().map(copy_to_stderr).transpose() {
+        Ok(copied) => copied,
+        Err(e) => {
+            child.kill().and_then(|()| child.wait()).map_err(error)?;
+            return Err(RootError::Commands(e.to_string()));
+        }
+    };
+    // Ended last, when all that could write is gone.
+    let copied = || copied.into_iter().for_each(|thread| drop(thread.join()));
     if let Some(mut stdin) = child.stdin.take() {
         let bytes = serde_json::to_vec(&task).map_err(|e| RootError::io(own, e))?;
         stdin.write_all(&bytes).map_err(error)?;
@@ -122,10 +124,12 @@ pub(super) fn run(
             // Its own child, and all in the namespaces with that, die with it.
             child.kill().map_err(error)?;
             child.wait().map_err(error)?;
+            copied();
             return Err(RootError::Interrupted);
         }
     }
     let status = child.wait().map_err(error)?;
+    copied();
     if progress.cancelled() {
         return Err(RootError::Interrupted);
     }
@@ -146,4 +150,16 @@ pub(super) fn run(
             Err(RootError::Commands(format!("the process that runs the scripts ended early: {status}")))
         }
     }
+}
+
+/// Copies what scripts print to standard error, from a thread.
+fn copy_to_stderr(mut from: ChildStderr) -> Result<JoinHandle<()>, ThreadError> {
+    threads::start(move || {
+        let mut to = io::stderr();
+        let mut buffer = [0; 8192];
+        // A standard error that is closed or full is not a reason to stop the scripts: the rest is read and lost.
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let _ = to.write_all(&buffer[..count]);
+        }
+    })
 }

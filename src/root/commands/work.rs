@@ -4,10 +4,13 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+
+use crate::temporary::warn;
 
 /// How often removing is tried, and what is waited in between.
 const TRIES: u32 = 20;
@@ -19,8 +22,11 @@ pub struct Work(tempfile::TempDir);
 impl Work {
     /// A new one in `parent`.
     pub fn new(parent: &Path) -> io::Result<Work> {
+        // A script's set-user-ID programs are real to everybody who can reach them.
+        let own = fs::Permissions::from_mode(0o700);
         // Without links: the kernel names what is mounted there as it is.
-        tempfile::Builder::new().prefix("root-").tempdir_in(fs::canonicalize(parent)?).map(Work)
+        let parent = fs::canonicalize(parent)?;
+        tempfile::Builder::new().prefix("root-").permissions(own).tempdir_in(parent).map(Work)
     }
 
     /// Where it is.
@@ -40,6 +46,7 @@ impl Drop for Work {
                 _ => return,
             }
         }
+        warn(self.path(), fs::remove_dir_all(self.path()));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use gantry::registry::{Client, Clock, Environment, Options, Timeouts};
+use gantry::registry::{Client, Clock, Environment, Limits, Options};
 use serde_json::{Value, json};
 
 use super::Authority;
@@ -60,8 +60,9 @@ impl World {
             warn: Arc::new(move |text| heard.lock().unwrap().push(text.to_string())),
         };
         let second = Duration::from_secs(1);
-        let timeouts = Timeouts { connect: 5 * second, answer: 5 * second, idle: 5 * second };
-        World { folder, environment, options: Options { timeouts, ..Options::default() }, clock, warnings }
+        let limits =
+            Limits { connect: 5 * second, answer: 5 * second, idle: 5 * second, ..Limits::default() };
+        World { folder, environment, options: Options { limits, ..Options::default() }, clock, warnings }
     }
 
     pub fn client(&self) -> Client {

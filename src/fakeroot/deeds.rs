@@ -8,7 +8,7 @@ use super::calls::Deed;
 use super::machine::STAT;
 use super::records::{Device, Identity, Record, Records};
 use super::status::{FileStatus, STATX_SIZE, show_in_stat, show_in_statx};
-use crate::root::kernel::{self, Tid};
+use crate::kernel::{self, Tid};
 
 /// The longest name of an extended attribute (`XATTR_NAME_MAX`), and the NUL.
 const XATTR_NAME: usize = 256;

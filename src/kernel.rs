@@ -1,5 +1,5 @@
 //! What the kernel gives that neither the standard library nor rustix does without `unsafe`: fork, ptrace,
-//! another process's memory, the loopback interface. The only unsafe code besides the bridge to Nix.
+//! another process's memory, the loopback interface, a filter of system calls. The only unsafe code besides the bridge to Nix.
 //!
 //! Everything here is a thin, safe function over one system call (ptrace(2), process_vm_readv(2), fork(2),
 //! netdevice(7)); what it is for stands with its callers.
@@ -7,7 +7,10 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr;
+
+use rustix::thread::UnshareFlags;
 
 /// A thread, by its number.
 pub type Tid = i32;
@@ -26,9 +29,7 @@ pub enum Fork {
 /// Starts a new process that goes on from here. Refused where there are several threads: the new process
 /// would have one of them, and all their locks.
 pub fn fork() -> io::Result<Fork> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("fork among several threads"));
-    }
+    one_thread()?;
     // SAFETY: this is the only thread, so the child is as whole as the parent.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -37,13 +38,63 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
+fn one_thread() -> io::Result<()> {
+    match std::fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        _ => Err(io::Error::other("fork among several threads")),
+    }
+}
+
+/// Starts a new process, as [`fork`] does, in new namespaces.
+pub fn fork_into(namespaces: UnshareFlags) -> io::Result<Fork> {
+    one_thread()?;
+    let flags = libc::c_long::from(namespaces.bits() as libc::c_int | libc::SIGCHLD);
+    // SAFETY: this is the only thread, so the child is as whole as the parent; without a stack of its own, the child
+    // goes on with a copy of this one (clone(2)).
+    match check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+        0 => Ok(Fork::Child),
+        child => Ok(Fork::Parent(child as Tid)),
+    }
+}
+
 /// Closes everything that is open here but standard input, output and error in the program that this process
 /// becomes.
 pub fn keep_standard_streams() -> io::Result<()> {
-    // CLOSE_RANGE_CLOEXEC, of linux/close_range.h; from Linux 5.11 on.
-    const CLOEXEC: libc::c_uint = 4;
-    // SAFETY: nothing is closed before exec.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOEXEC) }).map(drop)
+    // close_range(2) does it at once, from Linux 5.11 on.
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let descriptor = entry?.file_name().to_str().and_then(|name| name.parse::<libc::c_int>().ok());
+        let Some(descriptor) = descriptor.filter(|descriptor| *descriptor > 2) else { continue };
+        // SAFETY: nothing is closed before exec.
+        match check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) }.into()) {
+            Err(e) if e.raw_os_error() != Some(libc::EBADF) => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives an open file this number in the program that this process becomes, in the place of what has it now: nothing
+/// here may use that any more.
+pub fn hand_over(file: &impl AsFd, number: RawFd) -> io::Result<()> {
+    let own = file.as_fd().as_raw_fd();
+    // With its own number, dup3 would leave it as it is: closed in the program.
+    let result = match own == number {
+        // SAFETY: flags of a descriptor that is open.
+        true => unsafe { libc::fcntl(own, libc::F_SETFD, 0) },
+        // SAFETY: the caller gives up what has this number.
+        false => unsafe { libc::dup3(own, number, 0) },
+    };
+    check(result.into()).map(drop)
+}
+
+/// Filters the system calls of this process and all that it starts, with a program for seccomp(2).
+pub fn set_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = program.len().try_into().map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads the program, of this length, and checks it.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    check(result).map(drop)
 }
 
 /// What happened to a child or to a thread that is traced.

@@ -1,6 +1,6 @@
 //! System calls as this processor makes them: numbers, registers, `struct stat`.
 
-use crate::root::kernel::{self, Registers, Tid};
+use crate::kernel::{self, Registers, Tid};
 
 /// The number and arguments of a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,5 +12,6 @@ mod records;
 mod status;
 mod tracer;
 
+pub use machine::ARCHITECTURE;
 pub use records::{Device, Identity, Record, Records, SPECIAL};
 pub use tracer::{End, Role, watch};

@@ -13,7 +13,7 @@ use super::identities::{Numbers, Request};
 use super::machine::{self, Call};
 use super::records::{Identity, Record, Records};
 use super::status::FileStatus;
-use crate::root::kernel::{self, Event, Registers, Stop, Tid};
+use crate::kernel::{self, Event, Registers, Stop, Tid};
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
