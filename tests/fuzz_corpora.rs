@@ -6,6 +6,7 @@ mod targets;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, panic, thread};
 
@@ -28,18 +29,21 @@ fn readers_keep_their_rules_over_the_corpora() {
         assert!(inputs.len() >= 10, "the corpus of {name} has {} inputs", inputs.len());
         jobs.extend(inputs.into_iter().map(|input| (target, input)));
     }
-    let next = AtomicUsize::new(0);
+    let (next, broken) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, |count| count.get()) {
             scope.spawn(|| {
                 while let Some((target, input)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let data = fs::read(input).expect("the input can be read");
-                    let kept = panic::catch_unwind(|| target(&data));
-                    assert!(kept.is_ok(), "{} breaks a rule", input.display());
+                    if panic::catch_unwind(|| target(&data)).is_err() {
+                        broken.lock().expect("no panic").push(input.display().to_string());
+                    }
                 }
             });
         }
     });
+    let broken = broken.into_inner().expect("no panic");
+    assert!(broken.is_empty(), "these inputs break a rule:\n{}", broken.join("\n"));
 }
 
 #[test]

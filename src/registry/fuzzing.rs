@@ -20,9 +20,9 @@ pub fn is_rest(headers: &[&str], from: u64, total: u64) -> bool {
     range::is_rest(headers.iter().copied(), from, total)
 }
 
-/// How long to wait after a first failure when a server sends this `Retry-After`.
-pub fn wait(retry_after: &str) -> Duration {
-    retry::wait(1, Some(retry_after), SystemTime::UNIX_EPOCH, 0.0)
+/// The pause that a server asks for with this `Retry-After`.
+pub fn pause(retry_after: &str) -> Option<Duration> {
+    retry::after(retry_after, SystemTime::UNIX_EPOCH)
 }
 
 /// Where the header `Location` leads to from the URL `base`: the whole URL, and what is shown of it.

@@ -11,16 +11,17 @@ pub fn run(data: &[u8]) {
     let whole = read(data);
     // In and out in pieces.
     let mut pieces: Vec<u8> = Vec::new();
-    let read_in_pieces = Decompressor::new(Pieces { rest: data, turn: 0 }).and_then(|reader| {
-        let mut reader = reader.take(MOST);
-        let mut buffer = [0; 97];
-        loop {
-            match reader.read(&mut buffer)? {
-                0 => return Ok(()),
-                count => pieces.extend(&buffer[..count]),
+    let read_in_pieces =
+        Decompressor::new(Pieces { rest: data, turn: 0 }, data.len() as u64).and_then(|reader| {
+            let mut reader = reader.take(MOST);
+            let mut buffer = [0; 97];
+            loop {
+                match reader.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    count => pieces.extend(&buffer[..count]),
+                }
             }
-        }
-    });
+        });
     let least = least_size(&mut Cursor::new(data)).expect("reads from memory");
     likely_size(&mut Cursor::new(data)).expect("reads from memory");
     match (&whole, &read_in_pieces) {
@@ -49,7 +50,7 @@ pub fn run(data: &[u8]) {
 
 fn read(data: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    Decompressor::new(data)?.take(MOST).read_to_end(&mut bytes)?;
+    Decompressor::new(data, data.len() as u64)?.take(MOST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

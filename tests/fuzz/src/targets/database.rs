@@ -19,11 +19,11 @@ fn written(below: &[u8]) -> Option<Vec<u8>> {
     let mut layer = Tar::default();
     layer.file("nix/var/nix/db/db.sqlite", below);
     let archive = Memory::new(&docker_archive(&[&layer.0], &[&layer.0]));
-    let image = base::open(&archive.path, None).expect("the image can be opened");
+    let image = base::open(&archive.path, None, &Silent).expect("the image can be opened");
     let root = base::filesystem::read(&image, &Silent).expect("the layer can be read");
     let memory = Path::new("/dev/shm");
     let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let directory = directory.expect("there is room for a directory");
-    database::write(&[], Path::new(""), Some(&root), 1, directory.path()).ok()?;
+    database::write(&[], Path::new(""), Some(&root), 1, directory.path(), &Silent).ok()?;
     Some(std::fs::read(directory.path().join("db.sqlite")).expect("the database is there"))
 }

@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
     std::fs::remove_file(&path).expect("the archive is there");
     write(data, layers, &path).expect("it was written before");
     assert!(first == std::fs::read(&path).expect("the archive is there"), "not the same bytes again");
-    if let Ok(image) = base::open(&path, None) {
+    if let Ok(image) = base::open(&path, None, &Silent) {
         assert_eq!(image.config_document.bytes, data);
         assert_eq!(image.layers.len(), layers);
         assert_eq!(image.reference.as_deref(), Some("docker.io/library/app:1"));

@@ -5,6 +5,7 @@
 use gantry::base;
 use gantry::digest::Digest;
 use gantry::image::{ImageConfig, Manifest};
+use gantry::layer::Silent;
 
 use super::archive::both;
 use super::made::{Memory, Tar};
@@ -33,7 +34,7 @@ pub fn run(data: &[u8]) {
     }
     let archive = Memory::new(&tar.0);
     both(&archive);
-    for named in base::open_all(&archive.path).unwrap_or_default() {
+    for named in base::open_all(&archive.path, &Silent).unwrap_or_default() {
         let config = &named.image.config;
         let written = serde_json::to_vec(config).expect("a configuration can be written");
         let read: ImageConfig = serde_json::from_slice(&written).expect("and be read again");

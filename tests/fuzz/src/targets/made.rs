@@ -75,7 +75,7 @@ pub fn docker_archive(blobs: &[&[u8]], tars: &[&[u8]]) -> Vec<u8> {
 
 /// The root file system of the image in `archive`, as one tar: what `gantry export` writes.
 pub fn exported(archive: &Path) -> Result<Vec<u8>, String> {
-    let image = base::open(archive, None).map_err(|e| e.to_string())?;
+    let image = base::open(archive, None, &Silent).map_err(|e| e.to_string())?;
     flat(&image)
 }
 

@@ -2,7 +2,7 @@
 //! `Content-Type`, the rest is the document.
 
 use gantry::registry::fuzzing::{check_config, document};
-use gantry::registry::{Kept, Platform, read};
+use gantry::registry::{Kept, Platform, Preferred, read};
 use serde_json::Value;
 
 pub fn run(data: &[u8]) {
@@ -14,7 +14,7 @@ pub fn run(data: &[u8]) {
     let unsent = document(bytes, None);
     let _ = check_config(bytes, 1);
     let arm = Platform { os: "linux".into(), architecture: "arm".into(), variant: Some("v7".into()) };
-    let found = read(bytes, "it", &arm);
+    let found = read(bytes, "it", &arm, Preferred::default());
     let Some(other) = other else { return };
     if let Ok(media_type) = &sent {
         // A server can say what a document is that does not say it, and nothing else.
