@@ -111,14 +111,14 @@ lint:
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	clang-format --dry-run --Werror cpp/*.cc cpp/*.hh cpp/*.c
-	clang-format --style=file:cpp/.clang-format --dry-run --Werror tests/escapes/*.c tests/escapes/*.h
+	clang-format --style=file:cpp/.clang-format --dry-run --Werror tests/escapes/*.c tests/escapes/*.h tests/support/*.c
 	tests/support/nix-format --check $(NIX_FILES)
 
 format:
 	cargo fmt
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 	clang-format -i cpp/*.cc cpp/*.hh cpp/*.c
-	clang-format --style=file:cpp/.clang-format -i tests/escapes/*.c tests/escapes/*.h
+	clang-format --style=file:cpp/.clang-format -i tests/escapes/*.c tests/escapes/*.h tests/support/*.c
 	tests/support/nix-format $(NIX_FILES)
 
 bench: setup build
