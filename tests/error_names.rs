@@ -23,7 +23,10 @@ fn a_root_that_scripts_cannot_work_in_is_not_named_by_its_temporary_path() {
     let (scripts, images) = (Scripts::new(), MadeImages::new());
     images.tag("1", images.image("linux/amd64", &[MadeLayer::file("proc", "a file")], json!({})));
     let (error, _) = scripts.refused(json!({ "fromImage": images.folder.path(), "runAsRoot": "true" }));
-    assert_eq!(error, "error: the root of the scripts: /proc is not a directory, and has to be one for scripts");
+    assert_eq!(
+        error,
+        "error: the root of the scripts: /proc is not a directory, and has to be one for scripts"
+    );
 }
 
 #[test]
