@@ -260,7 +260,10 @@ fn links_of_a_base_lead_nobody_out_of_it() {
             match ran.code {
                 Some(0) => made += 1,
                 _ => assert!(
-                    ran.err().lines().last().is_some_and(|line| line.starts_with("error: /")),
+                    ran.err()
+                        .lines()
+                        .last()
+                        .is_some_and(|line| line.starts_with("error: the root of the scripts: /")),
                     "{link}"
                 ),
             }
