@@ -10,9 +10,9 @@ use support::{MadeImages, MadeLayer, Ran, Registry, gantry, run};
 /// Clears the screen, sets a colour, forges a line of the table, turns the direction of text.
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}[31m\r\nmanifest  sha256:forged\u{9b}1m\u{202e}\u{200b}\u{7}";
 
-fn image(images: &MadeImages) -> Value {
+fn image(images: &MadeImages, created: &str) -> Value {
     let history = format!("store paths: ['/nix/store/a-{}']", HOSTILE.replace('\n', "\\n"));
-    let more = json!({ "os": HOSTILE, "architecture": HOSTILE, "variant": HOSTILE, "created": HOSTILE,
+    let more = json!({ "os": HOSTILE, "architecture": HOSTILE, "variant": HOSTILE, "created": created,
         "history": [{ "comment": history }] });
     images.image("linux/amd64", &[MadeLayer::file("a", "a")], more)
 }
@@ -30,7 +30,7 @@ fn assert_shows_no_commands(ran: &Ran) {
 #[test]
 fn inspect_escapes_what_an_image_says_of_itself() {
     let images = MadeImages::new();
-    images.tag(HOSTILE, image(&images));
+    images.tag(HOSTILE, image(&images, "2020-01-01T00:00:00Z"));
     let inspect =
         |more: &[&str]| run(Command::new(gantry()).arg("inspect").arg(images.folder.path()).args(more));
     let table = inspect(&[]);
@@ -39,13 +39,21 @@ fn inspect_escapes_what_an_image_says_of_itself() {
     // Programs read JSON, which has escapes of its own: nothing is changed there.
     let report = support::json(&inspect(&["--json"]).ok());
     assert_eq!(report["os"], HOSTILE);
+
+    // A date that is none is an error, which shows it.
+    let images = MadeImages::new();
+    images.tag("1", image(&images, HOSTILE));
+    let refused = run(Command::new(gantry()).arg("inspect").arg(images.folder.path()));
+    assert_shows_no_commands(&refused);
+    assert!(refused.stderr.contains("x\\u001b[2J"), "{}", refused.stderr);
+    assert_eq!(refused.code, Some(1));
 }
 
 #[test]
 fn inspect_escapes_what_a_registry_says() {
     let (registry, images) = (Registry::start(), MadeImages::new());
     let reference = format!("docker://{}/team/app:1", registry.host());
-    images.push(&registry.host(), "1", image(&images), &[]);
+    images.push(&registry.host(), "1", image(&images, "2020-01-01T00:00:00Z"), &[]);
     assert_shows_no_commands(&run(Command::new(gantry()).args(["inspect", &reference])));
 }
 
