@@ -8,17 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Scripts, Tree, run};
-
-/// The arguments of a script in each of the four ways in which one is run.
-fn ways(script: &str) -> [(&'static str, Value); 4] {
-    [
-        ("extraCommands", json!({ "extraCommands": script })),
-        ("fakeRootCommands", json!({ "fakeRootCommands": script })),
-        ("enableFakechroot", json!({ "fakeRootCommands": script, "enableFakechroot": true })),
-        ("runAsRoot", json!({ "runAsRoot": script })),
-    ]
-}
+use support::{Scripts, Tree, argument, as_nobody, run, ways};
 
 /// As [`ways`], those that are chrooted.
 fn chrooted(script: &str) -> [(&'static str, Value); 2] {
@@ -272,7 +262,7 @@ fn scripts_of_any_length_are_read_to_their_end() {
         let tail = "\ntouch made; exit 0";
         let comment = "#".repeat(length - head.len() - tail.len());
         for (i, (way, mut arguments)) in ways(&format!("{head}{comment}{tail}")).into_iter().enumerate() {
-            let name = if way == "enableFakechroot" { "fakeRootCommands" } else { way };
+            let name = argument(way);
             for shell in [scripts.busybox(), "/bin/bash".to_owned()] {
                 // A chrooted script has the store alone.
                 if shell == "/bin/bash" && (way == "enableFakechroot" || way == "runAsRoot") {
@@ -309,24 +299,6 @@ fn files_that_nobody_may_read_are_in_the_layer() {
         }
         assert_eq!(support::listing(&scripts.temporary()), [""; 0], "{way}");
     }
-}
-
-/// A command whose last program is run by somebody without privileges.
-fn as_nobody(command: &Command) -> Command {
-    let mut with = Command::new(command.get_program());
-    for argument in command.get_args() {
-        if argument == support::gantry() {
-            with.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-        }
-        with.arg(argument);
-    }
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => with.env(name, value),
-            None => with.env_remove(name),
-        };
-    }
-    with
 }
 
 #[test]

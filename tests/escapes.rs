@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use outside::{Attacked, Outside, TOKEN, attack, base, everybodys};
 use serde_json::{Value, json};
-use support::{Folder, Nix, gantry, output, packages, quoted, run};
+use support::{Folder, Nix, as_nobody, output, packages, quoted, run, with_environment};
 
 /// Longer than any run takes; a script that waits for its own tracer would wait for good.
 const LIMIT: &str = "30";
@@ -107,8 +107,10 @@ enum Caller {
     Container,
 }
 
-/// A builder's command as it is run by somebody, with a descriptor of a directory left open.
+/// A builder's command as a caller runs it, with a descriptor of a directory left open.
 fn called_by(caller: Caller, build: &Command, outside: &Path) -> Command {
+    let nobodys = (caller == Caller::Ordinary).then(|| as_nobody(build));
+    let build = nobodys.as_ref().unwrap_or(build);
     let mut command = Command::new("timeout");
     command
         .args(["--foreground", "--signal=KILL", LIMIT, "sh", "-c", r#"exec 7< "$0"; exec "$@""#])
@@ -117,19 +119,8 @@ fn called_by(caller: Caller, build: &Command, outside: &Path) -> Command {
     if caller == Caller::Container {
         command.args(["--user", "--map-root-user"]);
     }
-    for argument in build.get_args() {
-        if caller == Caller::Ordinary && argument == gantry() {
-            command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-        }
-        command.arg(argument);
-    }
-    for (name, value) in build.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
+    command.args(build.get_args());
+    with_environment(command, build)
 }
 
 fn no_way_out(caller: Caller) {

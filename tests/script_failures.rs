@@ -7,18 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::{Scripts, listing, run};
-
-/// The arguments of a script in each of the four ways in which one is run, and the argument's name.
-fn ways(script: &str) -> [(&'static str, Value); 4] {
-    [
-        ("extraCommands", json!({ "extraCommands": script })),
-        ("fakeRootCommands", json!({ "fakeRootCommands": script })),
-        ("fakeRootCommands", json!({ "fakeRootCommands": script, "enableFakechroot": true })),
-        ("runAsRoot", json!({ "runAsRoot": script })),
-    ]
-}
+use serde_json::json;
+use support::{Scripts, argument, as_nobody, listing, run, ways, with_environment};
 
 #[test]
 fn the_error_names_the_argument_and_the_status_below_what_the_script_said() {
@@ -30,7 +20,8 @@ fn the_error_names_the_argument_and_the_status_below_what_the_script_said() {
         ("echo said; exit 255", "said", "exit status 255"),
         ("echo said; if", "", "exit status 2"),
     ] {
-        for (name, arguments) in ways(script) {
+        for (way, arguments) in ways(script) {
+            let name = argument(way);
             let (error, before) = scripts.refused(arguments);
             assert_eq!(error, format!("error: {name}: the script ended with {status}; its output is above"));
             assert!(before.starts_with(says) && !before.contains("never"), "{before}");
@@ -42,7 +33,8 @@ fn the_error_names_the_argument_and_the_status_below_what_the_script_said() {
 fn a_script_that_is_killed_is_an_error_that_names_the_signal() {
     let scripts = Scripts::new();
     for signal in [9, 15, 11] {
-        for (name, arguments) in ways(&format!("echo said; kill -{signal} $$; sleep 1")) {
+        for (way, arguments) in ways(&format!("echo said; kill -{signal} $$; sleep 1")) {
+            let name = argument(way);
             let (error, before) = scripts.refused(arguments);
             assert_eq!(
                 error,
@@ -80,7 +72,8 @@ fn a_shell_that_is_none_is_an_error_that_names_it() {
             );
         }
     }
-    for (name, mut arguments) in ways("true") {
+    for (way, mut arguments) in ways("true") {
+        let name = argument(way);
         let shell = format!("{text}/x");
         arguments["shell"] = json!(shell);
         let (error, _) = scripts.refused(arguments);
@@ -166,15 +159,7 @@ fn a_failed_script_of_an_ordinary_user_leaves_nothing_either() {
     }
     for (name, arguments) in ways("mkdir -p a/b; touch a/b/c; chmod 0 a/b a; exit 4") {
         let build = scripts.build(&arguments, "out");
-        let mut command = Command::new(build.get_program());
-        for argument in build.get_args() {
-            if argument == support::gantry() {
-                command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
-            }
-            command.arg(argument);
-        }
-        command.envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let error = run(&mut command).err();
+        let error = run(&mut as_nobody(&build)).err();
         assert!(error.contains("exit status 4"), "{error}");
         assert_eq!(listing(&scripts.temporary()), [""; 0], "{name}");
     }
@@ -189,8 +174,7 @@ fn where_user_namespaces_are_forbidden_the_error_names_the_setting() {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "sh", "-c", forbid, "sh"]);
         command.arg(build.get_program()).args(build.get_args());
-        command.envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let error = run(&mut command).err();
+        let error = run(&mut with_environment(command, &build)).err();
         let last = error.lines().last().expect("an error");
         assert!(last.starts_with("error: ") && last.contains("user namespaces"), "{error}");
         assert!(last.contains("sysctl -w user.max_user_namespaces="), "{error}");

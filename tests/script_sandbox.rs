@@ -8,18 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use serde_json::{Value, json};
-use support::{Scripts, output, run};
-
-/// Each kind of script, with this text.
-fn kinds(text: &str) -> [(&'static str, Value); 4] {
-    [
-        ("extraCommands", json!({ "extraCommands": text })),
-        ("fakeRootCommands", json!({ "fakeRootCommands": text })),
-        ("enableFakechroot", json!({ "fakeRootCommands": text, "enableFakechroot": true })),
-        ("runAsRoot", json!({ "runAsRoot": text })),
-    ]
-}
+use serde_json::json;
+use support::{Scripts, output, run, ways, with_environment};
 
 #[test]
 fn devices_and_kernel_files_keep_their_times_and_modes() {
@@ -32,9 +22,9 @@ fn devices_and_kernel_files_keep_their_times_and_modes() {
         done
         chmod 0400 /proc/consoles 2>/dev/null && echo changed >&2
         echo x > /dev/zero; test ! -s /dev/full";
-    for (i, (kind, arguments)) in kinds(text).into_iter().enumerate() {
+    for (i, (way, arguments)) in ways(text).into_iter().enumerate() {
         let ran = scripts.run(arguments, &format!("out{i}"));
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{kind}");
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{way}");
     }
     let after = ["/dev/full", "/dev/zero"].map(|path| fs::metadata(path).expect("a device").mtime());
     assert_eq!(before, after);
@@ -47,12 +37,12 @@ fn nothing_outside_is_removed_through_a_link_in_the_place_of_a_mount_point() {
     let outside = scripts.folder().join("outside");
     fs::create_dir_all(outside.join("store")).expect("a directory");
     let text = format!("mv /nix /moved; ln -s {} /nix", outside.display());
-    for (i, (kind, arguments)) in kinds(&text).into_iter().enumerate().skip(2) {
+    for (i, (way, arguments)) in ways(&text).into_iter().enumerate().skip(2) {
         let ran = scripts.run(arguments, &format!("out{i}"));
-        assert_eq!(ran.code, Some(0), "{kind}: {}", ran.stderr);
-        assert!(outside.join("store").exists(), "{kind}");
+        assert_eq!(ran.code, Some(0), "{way}: {}", ran.stderr);
+        assert!(outside.join("store").exists(), "{way}");
         let names = scripts.names(&format!("out{i}"));
-        assert_eq!(names, ["moved", "moved/store", &format!("nix -> {}", outside.display())], "{kind}");
+        assert_eq!(names, ["moved", "moved/store", &format!("nix -> {}", outside.display())], "{way}");
     }
 }
 
@@ -90,19 +80,19 @@ fn there_are_terminals_to_make() {
     let scripts = Scripts::new();
     let text =
         "script --quiet --return --command 'test -t 0; echo made > made' /dev/null < /dev/null > /dev/null";
-    for (i, (kind, mut arguments)) in kinds(text).into_iter().enumerate().take(2) {
+    for (i, (way, mut arguments)) in ways(text).into_iter().enumerate().take(2) {
         arguments["shell"] = json!("/bin/bash");
         let out = format!("out{i}");
         let ran = scripts.run(arguments, &out);
-        assert_eq!(ran.code, Some(0), "{kind}: {}", ran.stderr);
-        assert_eq!(scripts.names(&out), ["made"], "{kind}");
+        assert_eq!(ran.code, Some(0), "{way}: {}", ran.stderr);
+        assert_eq!(scripts.names(&out), ["made"], "{way}");
     }
     let opened = "exec 3<>/dev/ptmx; ls /dev/pts > /terminals";
-    for (i, (kind, arguments)) in kinds(opened).into_iter().enumerate().skip(2) {
+    for (i, (way, arguments)) in ways(opened).into_iter().enumerate().skip(2) {
         let out = format!("chrooted{i}");
         let ran = scripts.run(arguments, &out);
-        assert_eq!(ran.code, Some(0), "{kind}: {}", ran.stderr);
-        assert_eq!(scripts.names(&out), ["terminals"], "{kind}");
+        assert_eq!(ran.code, Some(0), "{way}: {}", ran.stderr);
+        assert_eq!(scripts.names(&out), ["terminals"], "{way}");
     }
 }
 
@@ -133,8 +123,7 @@ fn mounts_that_others_cover_stop_no_script() {
         mount -t tmpfs c /usr/local; exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-euc", cover, "sh"]).arg(build.get_program()).args(build.get_args());
-    command.envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = run(&mut command);
+    let ran = run(&mut with_environment(command, &build));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(scripts.names("out"), ["made"]);
 }

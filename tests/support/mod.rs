@@ -32,7 +32,9 @@ pub use nix::{Nix, functions, gantry_package, quoted};
 pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;
-pub use scripts::{Scripts, Tree, differences, unpacked_layers, walk};
+pub use scripts::{
+    Scripts, Tree, argument, as_nobody, differences, unpacked_layers, walk, ways, with_environment,
+};
 pub use witness::{testimony, witness};
 
 /// What `make build` made: `bin/gantry` and `lib/nix/plugins/libgantry.so`. In target/dist, or where

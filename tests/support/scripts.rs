@@ -13,6 +13,44 @@ use super::{Folder, MadeImages, MadeLayer, Ran, Store, gantry, json, output, run
 /// What is at a path: kind, mode, owner, content or target or device number, extended attributes.
 pub type Tree = BTreeMap<String, Value>;
 
+/// The ways in which a script is run, each with its arguments: the name of the argument, or `enableFakechroot`.
+pub fn ways(script: &str) -> [(&'static str, Value); 4] {
+    [
+        ("extraCommands", json!({ "extraCommands": script })),
+        ("fakeRootCommands", json!({ "fakeRootCommands": script })),
+        ("enableFakechroot", json!({ "fakeRootCommands": script, "enableFakechroot": true })),
+        ("runAsRoot", json!({ "runAsRoot": script })),
+    ]
+}
+
+/// The argument that the script of a way is.
+pub fn argument(way: &'static str) -> &'static str {
+    if way == "enableFakechroot" { "fakeRootCommands" } else { way }
+}
+
+/// A builder's command whose builder an ordinary user runs.
+pub fn as_nobody(build: &Command) -> Command {
+    let mut command = Command::new(build.get_program());
+    for argument in build.get_args() {
+        if argument == gantry() {
+            command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+        }
+        command.arg(argument);
+    }
+    with_environment(command, build)
+}
+
+/// The command in the environment of another one.
+pub fn with_environment(mut command: Command, of: &Command) -> Command {
+    for (name, value) in of.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// A store with busybox, where scripts find it.
 pub struct Scripts {
     store: Store,
