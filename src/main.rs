@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether standard output was open when the process began. The standard library opens `/dev/null` in place of standard
-/// streams that are closed, before `main`: afterwards, output that nobody gets looks like output that was thrown away.
+/// streams that are closed, before `main`: afterwards, output that is lost looks like output that was thrown away.
 static STDOUT_IS_OPEN: AtomicBool = AtomicBool::new(true);
 
 /// The C library runs what this section points to before it runs the standard library's start.

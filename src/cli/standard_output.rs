@@ -1,7 +1,7 @@
 //! Standard output, where commands print a text or send a tar.
 //!
 //! One rule for every command: a reader that closes the pipe has seen enough of a text (`gantry inspect IMAGE | head -1`),
-//! which is no failure, and has too little of a tar, which is one. A standard output that was closed before the command
+//! which is not a failure, and has too little of a tar, which is one. A standard output that was closed before the command
 //! began is a failure in both cases, because the user asked for what would be lost.
 
 use std::fs::File;

@@ -118,7 +118,7 @@ impl Drop for WholeFile {
 fn beside(path: &Path) -> io::Result<(File, Option<PathBuf>)> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(parent(path), flags, Mode::RUSR | Mode::WUSR).map(File::from) {
-        // Without /proc there is no way to give it a name that an ordinary user may go.
+        // Without /proc an ordinary user cannot give the file a name.
         Ok(file) if fs::metadata(of_descriptor(&file)).is_ok() => Ok((file, None)),
         Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
             let named =

@@ -26,7 +26,7 @@ pub struct Limits {
     pub answer: Duration,
     /// Between two pieces of a body, and the time over which the rate of a blob is measured: 60 s.
     pub idle: Duration,
-    /// Bytes a second that a blob has to come with, while it is waited for: 1024. Nothing is no limit.
+    /// The bytes a second at which a blob has to arrive: 1024. 0 for no limit.
     pub rate: u64,
     /// For a whole document, with all tries at one place: a manifest, an index, a configuration, the answer of a
     /// token server, the text of an error: 120 s.

@@ -25,7 +25,7 @@
 //! | `documents`, `platform`, `kept` | what manifests and indexes may say, and which image is meant |
 //! | `session`, `challenge`, `token` | being let in |
 //! | `credentials`, `auth_file`, `helper`, `netrc` | who the user is |
-//! | `transport`, `tls`, `proxy`, `retry`, `limits`, `range`, `watch` | requests and answers, whoever they go to |
+//! | `transport`, `tls`, `proxy`, `retry`, `limits`, `range`, `watch` | requests and answers, for any server |
 //! | `survey` | which files credentials and certificates would come from |
 //! | `reference`, `mirror`, `url` | names and places |
 //! | `environment`, `error`, `failure`, `files` | what comes from the process, and what is said to the user |

@@ -1,6 +1,6 @@
 //! The sandbox that the scripts of a root layer run in.
 //!
-//! A script's text and the programs of its base image are not trusted with this machine, whoever starts the builder:
+//! A script's text and the programs of its base image are not trusted with this machine, also when root starts the builder:
 //!
 //! * [`Script::run`] starts a process that is the init of a PID namespace of its own ([`init`]). Its root, and that of
 //!   everything below it, is what [`mounts`] puts together; the former root is unmounted before a program of the image

@@ -28,8 +28,8 @@ const LINKS: [(&str, &str); 5] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 
-/// Directories of the builder's root that a script sees which is not chrooted: programs, libraries and their settings.
-/// The others hold the state of a machine, and its sockets, to which a read-only mount is no obstacle.
+/// Directories of the builder's root that an unchrooted script sees: programs, libraries and their settings.
+/// The others hold the state of a machine, and its sockets, which a read-only mount does not protect.
 const SYSTEM: [&str; 8] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"];
 
 /// Where a script that is not chrooted finds the root that is being made.

@@ -31,7 +31,7 @@ const READ_ONLY: MountFlags =
 
 /// Makes everything at the top of `proc` read-only but processes, and puts `null` in the place of what root of the machine
 /// alone may read. What can only be written (`sysrq-trigger`) is there, so that a program that tries is told why not.
-/// Files that nobody may write are no exception: their modes can be changed, for the whole machine.
+/// This includes files that have no write permission: their modes can be changed, for the whole machine.
 pub fn protect(proc: &Path, null: &Path) -> Result<(), MountError> {
     for entry in fs::read_dir(proc).map_err(failed(proc))? {
         let entry = entry.map_err(failed(proc))?;

@@ -40,7 +40,7 @@ impl Scaffold {
             for component in path.iter().skip(1) {
                 at.push(component);
                 match rustix::fs::statat(&root, &at, AtFlags::SYMLINK_NOFOLLOW) {
-                    // A link would lead whoever mounts out of the root.
+                    // A mount on a link would be made outside the root.
                     Ok(status)
                         if FileType::from_raw_mode(status.st_mode) == FileType::Directory || is_tmp => {}
                     Ok(_) => {

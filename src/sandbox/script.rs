@@ -75,7 +75,7 @@ pub enum ScriptError {
 
 /// As whom a script runs.
 pub enum User<'r> {
-    /// Somebody without privileges, who may remove what something is recorded of.
+    /// A user without privileges, who may remove files that have records.
     Ordinary(&'r mut Records),
     /// Root, whose deeds are recorded.
     Root(&'r mut Records),
@@ -201,13 +201,13 @@ impl Script<'_> {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let null = File::open("/dev/null")?;
         rustix::stdio::dup2_stdin(&null)?;
-        // Standard output is for whoever started us; a script's is for people, as its errors are.
+        // Standard output belongs to the builder's caller; what a script prints is for people, as its errors are.
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
         if let Surroundings::Outside { .. } = self.surroundings {
             rustix::process::chdir(mounts::LAYER)?;
         }
         self.is_not_the_builder()?;
-        // A directory that whoever started us has open leads out of any root.
+        // A directory that the caller of the builder has open leads out of any root.
         kernel::keep_standard_streams()?;
         sandboxed.wait_for_tracer()?;
         let mut shell = Command::new(self.shell);

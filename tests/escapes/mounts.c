@@ -37,7 +37,7 @@ static const char * place(void) {
     return access("/dev/shm", F_OK) == 0 ? "/dev/shm" : "/tmp";
 }
 
-/* What the masks of a /proc hide, and what is writable there by whoever has the number of the host's root. */
+/* What the masks of a /proc hide, and what the user ID of the host's root may write there. */
 static void try_proc(const char * proc) {
     try_setting("%s/sys/kernel/core_pattern", proc);
 }
