@@ -518,7 +518,7 @@ fn owner_and_times_are_those_asked_for() {
         &nix,
         r#"contents = [ debian.pkgs.zlib1g ]; copyToRoot = [ (package "c" "mkdir -p $out/d; echo x > $out/d/f") ];
            uid = 1000; gid = 2000; uname = "ann"; gname = "staff";
-           mtime = "2001-02-03T04:05:06Z"; created = "2011-12-13T14:15:16Z";"#,
+           mtime = "2001-W05-6T04:05:06"; created = "20111213141516";"#,
     );
     // date --date=2001-02-03T04:05:06Z +%s
     let mtime = output("date", &["--date=2001-02-03T04:05:06Z", "+%s"]).parse::<f64>().expect("seconds");
