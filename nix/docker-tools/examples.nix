@@ -1,5 +1,5 @@
 # Images that show what each function does, under the names that they have in nixpkgs' dockerTools.examples.
-# tests/docker_tools.rs builds and runs them; docs/docker-tools.md says which test looks at which.
+# tests/docker_tools builds and runs them; docs/docker-tools.md says which test looks at which.
 {
   pkgs,
   gantry,
@@ -666,7 +666,7 @@ rec {
       target =
         if system == "aarch64-linux" then pkgs.pkgsCross.gnu64 else pkgs.pkgsCross.aarch64-multiplatform;
     in
-    (import ./docker-tools.nix {
+    (import ../docker-tools.nix {
       pkgs = target;
       inherit gantry;
     }).buildImage
