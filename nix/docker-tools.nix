@@ -34,7 +34,7 @@ let
   };
   result = import ./docker-tools/result.nix { inherit arguments; };
   config = import ./docker-tools/config.nix { inherit lib arguments; };
-  packages = import ./docker-tools/packages.nix { inherit pkgs lib; };
+  packages = import ./docker-tools/packages.nix { inherit pkgs lib arguments; };
 
   severalImages = import ./docker-tools/several-images.nix {
     inherit

@@ -78,6 +78,14 @@ let
     else
       "${script}";
 
+  # The name's own text: an image must not depend on what it is named after.
+  imageName =
+    function: users: name:
+    if builtins.isString name then
+      builtins.unsafeDiscardStringContext name
+    else
+      arguments.fail function users "name" "found ${builtins.typeOf name}, accepted: a string";
+
   # The scripts among the arguments, with what runs them; nothing where there is none, so that an image
   # without scripts does not depend on a shell.
   scripts =
@@ -166,8 +174,8 @@ let
           image = ociImage (
             arguments.callerOf function users (if contents == null then { } else { copyToRoot = "contents"; })
             // {
+              name = imageName function users name;
               inherit
-                name
                 tag
                 keepContentsDirlinks
                 includeNixDB
@@ -184,7 +192,7 @@ let
               maxLayers = 127;
               passthru = {
                 buildArgs = users;
-                layer = image.root;
+                layer = result.part function users image.root;
                 inherit fromImage;
               };
             }
@@ -218,11 +226,18 @@ let
 
   # The image's name and tag are its own, as with nixpkgs.
   usersPassthru =
+    { function, users, ... }:
     given:
-    removeAttrs (orElse { } (given.passthru or null)) [
-      "imageName"
-      "imageTag"
-    ];
+    let
+      passthru = orElse { } (given.passthru or null);
+    in
+    if builtins.isAttrs passthru then
+      removeAttrs passthru [
+        "imageName"
+        "imageTag"
+      ]
+    else
+      arguments.fail function users "passthru" "found ${builtins.typeOf passthru}, accepted: a set";
 
   # The arguments of both functions as builtins.ociImage's. `users` are those that the user wrote.
   layeredArguments =
@@ -255,8 +270,8 @@ let
     }:
     arguments.callerOf function users { layering = "layeringPipeline"; }
     // {
+      name = imageName function users name;
       inherit
-        name
         tag
         uname
         gname
@@ -306,7 +321,7 @@ let
         layeredArguments called given
         // {
           format = "stream";
-          passthru = usersPassthru given // {
+          passthru = usersPassthru called given // {
             isExe = true;
             # `$streamScript $conf` writes the archive, as with nixpkgs: here it is the second that knows how.
             conf = image;
@@ -330,7 +345,7 @@ let
         layeredArguments called given
         // {
           compressor = compressorOf function users compressor;
-          passthru = usersPassthru given // {
+          passthru = usersPassthru called given // {
             inherit stream;
             inherit (stream) conf streamScript;
             # nixpkgs says true here, though an archive is none.

@@ -1,5 +1,9 @@
 # Files and scripts for images: packages that people put into them, and texts for their scripts.
-{ pkgs, lib }:
+{
+  pkgs,
+  lib,
+  arguments,
+}:
 let
   shellScript =
     name: text:
@@ -74,25 +78,33 @@ let
   lines = builtins.foldl' (text: line: "${text}${line}\n") "";
 
   mergeDrvs =
-    {
-      derivations,
-      onlyDeps ? false,
-    }:
-    pkgs.runCommand "merge-drvs" { inherit derivations; } (
-      if onlyDeps then
-        ''
-          echo $derivations > $out
-        ''
-      else
-        ''
-          mkdir $out
-          for item in $derivations; do
-            if [ -d "$item" ]; then item=$item/.; fi
-            cp -drf "$item" $out/
-            chmod -R u+w $out
-          done
-        ''
-    );
+    let
+      function = "dockerTools.mergeDrvs";
+      call =
+        {
+          derivations ? [ ],
+          onlyDeps ? false,
+          ...
+        }@users:
+        builtins.seq (arguments.checked function (builtins.functionArgs call) [ "derivations" ] users) (
+          pkgs.runCommand "merge-drvs" { inherit derivations; } (
+            if onlyDeps then
+              ''
+                echo $derivations > $out
+              ''
+            else
+              ''
+                mkdir $out
+                for item in $derivations; do
+                  if [ -d "$item" ]; then item=$item/.; fi
+                  cp -drf "$item" $out/
+                  chmod -R u+w $out
+                done
+              ''
+          )
+        );
+    in
+    call;
 in
 {
   inherit

@@ -103,7 +103,18 @@ let
         passthru = null;
       } new;
 in
-{
+rec {
+  # A derivation that is part of a result, with what stdenv's have.
+  part =
+    function: users: derivation:
+    derivation
+    // {
+      outputs = [ "out" ];
+      meta = derivation.meta or { };
+      passthru = derivation.passthru or { };
+      overrideAttrs = change: part function users (withAttributes function users derivation change);
+    };
+
   # The result of `call arguments`, which is `image`.
   overridable =
     {

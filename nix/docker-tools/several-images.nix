@@ -41,7 +41,17 @@ rec {
         && (tag == null || image.imageTag or null == tag)
       ) images;
     in
-    if !(builtins.isAttrs fromImage && fromImage ? mergedImages) then
+    if
+      !builtins.elem (builtins.typeOf fromImage) [
+        "null"
+        "path"
+        "set"
+        "string"
+      ]
+    then
+      fail function users "fromImage"
+        "found ${builtins.typeOf fromImage}, accepted: an image, or the path of one"
+    else if !(builtins.isAttrs fromImage && fromImage ? mergedImages) then
       fromImage
     else if wanted == [ ] then
       fail function users (if name != null then "fromImageName" else "fromImageTag")
@@ -119,7 +129,7 @@ rec {
           fromImageTag ? null,
           # Of nixpkgs' virtual machine: Gantry has none.
           diskSize ? 1024,
-          name ? fromImage.name,
+          name ? fromImage.name or (fail function users "name" "required where fromImage is a path"),
           ...
         }@users:
         result.overridable { inherit function call users; } (

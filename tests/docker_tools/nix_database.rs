@@ -18,6 +18,6 @@ fn nix_knows_the_store_of_its_image() {
 #[test]
 fn links_to_programs_lead_to_known_paths() {
     let nix = Nix::without_plugin();
-    let container = load(&nix, "nixLayered");
+    let container = load_stream(&nix, "nix-layered");
     container.run(&["/bin/nix-store", "-q", "--references", "/bin/bash"]).ok();
 }
