@@ -43,6 +43,24 @@ fn a_stream_takes_another_name_and_tag() {
 }
 
 #[test]
+fn shells_start_a_stream() {
+    let nix = Nix::without_plugin();
+    let path =
+        run(nix.command("nix-build").args(["--no-out-link", "--expr", &with_tools("examples.helloOnRoot")]))
+            .ok();
+    let written = |start: &str| {
+        let archive = nix.folder().join("archive.tar");
+        run(&mut nix.in_store(&format!("{start} {path} --repo_tag a:b > {}", archive.display()))).ok();
+        fs::read(archive).expect("an archive")
+    };
+    let archive = written("");
+    assert!(archive.len() > 10_000);
+    for shell in ["bash", "sh", "busybox sh"] {
+        assert!(written(shell) == archive, "{shell}");
+    }
+}
+
+#[test]
 fn the_stream_script_writes_what_the_stream_writes() {
     let nix = Nix::without_plugin();
     let plain = fs::read(streamed(&nix, "examples.helloOnRoot", "")).expect("an archive");
