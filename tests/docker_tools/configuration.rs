@@ -112,6 +112,26 @@ fn the_architecture_is_the_targets() {
 }
 
 #[test]
+fn an_overlay_reaches_packages_of_other_platforms() {
+    for nix in modes() {
+        let shown = value(
+            &nix,
+            &r#"let
+              overlaid = pkgs.extend (final: prev: { dockerTools = import TOOLS { pkgs = final; inherit gantry; }; });
+              image = set: set.dockerTools.buildImage { name = "x"; copyToRoot = set.hello; };
+              cross = overlaid.pkgsCross.aarch64-multiplatform;
+              arm = dockerTools.buildImage { name = "x"; copyToRoot = cross.hello; architecture = "arm64"; };
+            in [
+              ((image cross).drvPath == arm.drvPath)
+              ((image overlaid).drvPath == (image (pkgs // { inherit dockerTools; })).drvPath)
+            ]"#
+            .replace("TOOLS", &quoted(&manifest().join("nix/docker-tools.nix"))),
+        );
+        assert_eq!(shown, json!([true, true]));
+    }
+}
+
+#[test]
 fn archives_are_compressed_as_asked_for() {
     let nix = Nix::without_plugin();
     for (example, magic, suffix) in [
