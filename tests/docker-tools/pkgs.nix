@@ -1,4 +1,4 @@
-# A stand-in for nixpkgs: as much of it as nix/docker-tools.nix and nix/examples.nix use, of Debian's programs,
+# A stand-in for nixpkgs: as much of it as nix/docker-tools.nix and its examples use, of Debian's programs,
 # which really run, in the sandbox and in images (./programs makes the folder of them).
 #
 # Programs that need libraries are started by scripts, with a loader of their own: nothing is expected in /lib64.
