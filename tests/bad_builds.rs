@@ -798,7 +798,11 @@ fn what_is_no_image_is_refused() {
 #[test]
 fn documents_that_are_wrong_are_named() {
     let folder = Folder::new();
-    let two: Change = &|index| index["manifests"] = json!([index["manifests"][0], index["manifests"][0]]);
+    let two: Change = &|index| {
+        let mut second = index["manifests"][0].clone();
+        second["digest"] = json!(Digest::of(b"other").to_string());
+        index["manifests"] = json!([index["manifests"][0], second]);
+    };
     let descriptor = |key: &'static str, value: Value| {
         move |document: &mut Value| match document.get("manifests") {
             Some(_) => document["manifests"][0][key] = value.clone(),

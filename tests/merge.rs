@@ -131,6 +131,58 @@ fn every_image_is_found_by_its_name() {
     assert_eq!(index["manifests"][3]["platform"]["architecture"], "arm64");
 }
 
+/// An image on top of a base.
+fn on_top(store: &Store, base: &Path, arguments: Value) -> Ran {
+    let mut all = json!({ "fromImage": base });
+    all.as_object_mut().expect("a set").extend(arguments.as_object().expect("a set").clone());
+    let out = store.folder().join(format!("on-{}", fs::read_dir(store.folder().path()).expect("it").count()));
+    run(&mut store.build(&store.image("archive", &store.empty_root(), &[], all), &out))
+}
+
+#[test]
+fn one_of_several_images_is_not_taken_silently() {
+    let store = Store::new();
+    let app = image(&store, "app", "archive", json!({}));
+    let tool = image(&store, "me/tool", "archive", json!({}));
+    let arm = image(&store, "arm", "archive", json!({ "architecture": "arm64", "variant": "v8" }));
+    let twin = image(&store, "twin", "archive", json!({ "architecture": "arm64" }));
+    let amd_and_arm = merged(&store, &[&app, &arm]);
+    // A choice by platform is one.
+    on_top(&store, &amd_and_arm, json!({})).ok();
+    on_top(&store, &amd_and_arm, json!({ "architecture": "arm64", "variant": "v8" })).ok();
+    let all = store.folder().join("all.tar");
+    merge(&store, &[&app, &arm, &tool, &twin], &[], "all.tar").1.ok();
+    let alone = "expected one; use an archive or layout of that image alone";
+    for (architecture, names) in [
+        ("amd64", "app:1 for linux/amd64, me/tool:1 for linux/amd64"),
+        ("arm64", "arm:1 for linux/arm64/v8, twin:1 for linux/arm64"),
+    ] {
+        let error = on_top(&store, &all, json!({ "architecture": architecture })).err();
+        assert!(error.contains(&format!("all.tar: index.json: 2 images ({names}), {alone}")), "{error}");
+    }
+    for command in ["inspect", "export"] {
+        let error = run(store.command().arg(command).arg(&all)).err();
+        assert!(
+            error.contains("4 images (app:1 for linux/amd64, ") && error.contains(alone),
+            "{command}: {error}"
+        );
+    }
+
+    // skopeo writes no platforms into a layout's index.
+    let layout = store.folder().join("layout");
+    let into = |from: &Path, name: &str| {
+        skopeo_copy(&format!("oci-archive:{}", from.display()), &format!("oci:{}:{name}", layout.display()));
+    };
+    into(&app, "one");
+    into(&app, "two");
+    // One image of two names.
+    on_top(&store, &layout, json!({})).ok();
+    run(store.command().arg("inspect").arg(&layout)).ok();
+    into(&tool, "three");
+    let error = on_top(&store, &layout, json!({})).err();
+    assert!(error.contains(&format!("index.json: 2 images (one, three), {alone}")), "{error}");
+}
+
 #[test]
 fn podman_loads_every_image() {
     let store = Store::new();

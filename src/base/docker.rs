@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::FileExt;
 
+use super::oci::ALONE;
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
-use crate::image::received;
 use crate::image::{DockerManifest, Document, MAX_DOCUMENT, blob_path};
+use crate::image::{platform, received};
 use crate::layer::{Encoding, Extent};
 
 /// containers/image reads no larger `manifest.json`.
@@ -78,16 +79,18 @@ fn images(reader: &Reader) -> Result<Vec<DockerManifest>, BaseError> {
 
 /// The one image of `manifest.json`.
 fn only_image(reader: &Reader) -> Result<DockerManifest, BaseError> {
-    let mut images = images(reader)?;
-    match (images.len(), images.pop()) {
-        (1, Some(image)) => Ok(image),
-        (0, _) | (_, None) => Err(reader.wrong("manifest.json", "no image in it")),
-        (count, Some(last)) => {
-            let tags = images.iter().chain([&last]).flat_map(|image| image.repo_tags.iter().flatten());
-            let tags = tags.map(String::as_str).collect::<Vec<_>>().join(", ");
-            Err(reader.wrong("manifest.json", format!("{count} images ({tags}), expected one")))
-        }
+    let images = images(reader)?;
+    let Some(first) = images.first() else { return Err(reader.wrong("manifest.json", "no image in it")) };
+    // One image may have an entry for each of its names.
+    if images.iter().all(|image| image.config == first.config && image.layers == first.layers) {
+        return Ok(first.clone());
     }
+    let names = images.iter().flat_map(|image| match image.repo_tags.as_deref().unwrap_or_default() {
+        [] => vec!["an image without name".to_owned()],
+        tags => tags.to_vec(),
+    });
+    let (count, names) = (images.len(), platform::listed_names(names));
+    Err(reader.wrong("manifest.json", format!("{count} images ({names}), expected one; {ALONE}")))
 }
 
 /// What a layer is by its first bytes: old archives hold tars, Docker 25 also gzip, others Zstandard.

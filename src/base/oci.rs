@@ -1,5 +1,7 @@
 //! Images of OCI layouts, in a directory or an archive (image-spec, image-layout.md).
 
+use std::collections::BTreeSet;
+
 use super::{BaseError, Container, NamedImage, Opened, OpenedLayer, Reader};
 use crate::digest::Digest;
 use crate::image::platform::{self as platforms, Preferred, listed};
@@ -15,6 +17,10 @@ const MAX_NESTING: usize = 4;
 /// Entries that one choice may take.
 const MAX_DOCUMENTS: usize = 32;
 
+/// What to do where one of several images would have to be guessed.
+pub(super) const ALONE: &str =
+    "use an archive or layout of that image alone (skopeo copy takes it out of this one by its name)";
+
 /// Annotations that name an image: Docker's and containerd's full name, the specification's tag.
 const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
@@ -23,7 +29,10 @@ pub(super) fn open(
     container: Container,
     platform: Option<&Platform>,
 ) -> Result<Opened, BaseError> {
-    let index = index(reader)?;
+    let mut index = index(reader)?;
+    // One image may have several names.
+    let mut known = BTreeSet::new();
+    index.manifests.retain(|entry| known.insert((entry.digest, entry.size, entry.media_type.clone())));
     let (named, descriptor) = choose(reader, "index.json", &index, platform, 0, &mut 0)?;
     image(reader, container, &named, descriptor)
 }
@@ -107,16 +116,42 @@ fn choose(
         let (count, offered) = (index.manifests.len(), listed(&index.manifests));
         reader.wrong(name, format!("{count} images ({offered}), expected {wanted}"))
     };
+    // The outermost index has names, and no choice but by platform is made there.
+    let several_names = |entries: &[&Descriptor]| {
+        let names = entries.iter().map(|entry| {
+            let name = called(entry).map(|name| image::short_for_docker(name));
+            platforms::called(*entry, name)
+        });
+        let (count, names) = (entries.len(), platforms::listed_names(names));
+        reader.wrong(name, format!("{count} images ({names}), expected one; {ALONE}"))
+    };
     let entries = match (&index.manifests[..], platform) {
         ([], _) => return Err(reader.wrong(name, "no image in it")),
         // The outermost index names the images of a layout; a choice is made in those that it leads to.
         ([only], Some(_)) if depth == 0 => vec![only],
         ([only], None) => vec![only],
+        (all, None) if depth == 0 => return Err(several_names(&all.iter().collect::<Vec<_>>())),
         (_, None) => return Err(several("one")),
-        (entries, Some(wanted)) => {
-            let mut entries = platforms::choose(wanted, entries, Preferred::default());
+        (all, Some(wanted)) => {
+            let mut entries = platforms::choose(wanted, all, Preferred::default());
             // What has no platform there is any image, and not one for all platforms.
             entries.retain(|entry| depth > 0 || entry.platform.is_some());
+            let equals: Vec<&Descriptor> = match entries.first() {
+                Some(best) if depth == 0 => {
+                    let is_equal = |entry: &&Descriptor| {
+                        platforms::same_platform(*entry, *best)
+                            && (called(entry) != called(best) || !platforms::other_compression(*entry, *best))
+                    };
+                    all.iter().filter(is_equal).collect()
+                }
+                None if depth == 0 && all.iter().all(|entry| entry.platform.is_none()) => {
+                    all.iter().collect()
+                }
+                _ => Vec::new(),
+            };
+            if equals.len() > 1 {
+                return Err(several_names(&equals));
+            }
             entries
         }
     };

@@ -58,13 +58,30 @@ pub fn choose<'e, E: Entry>(wanted: &Platform, entries: &'e [E], preferred: Pref
                 Some(platform) => rank(platform)?,
                 None => usize::MAX,
             };
-            let zstd = entry.annotations().get(ZSTD).is_some_and(|value| value == "true");
-            Some((rank, zstd != (preferred == Preferred::Zstd), entry))
+            Some((rank, has_zstd(entry) != (preferred == Preferred::Zstd), entry))
         })
         .collect();
     // Stable: the first of equals stays first.
     fitting.sort_by_key(|(rank, other, _)| (*rank, *other));
     fitting.into_iter().map(|(_, _, entry)| entry).collect()
+}
+
+fn has_zstd<E: Entry>(entry: &E) -> bool {
+    entry.annotations().get(ZSTD).is_some_and(|value| value == "true")
+}
+
+/// Whether two entries of an index are for the same platform. All arm64 processors are v8.
+pub fn same_platform<E: Entry>(one: &E, other: &E) -> bool {
+    let variant_of = |[os, architecture, variant]: [&str; 3]| match (architecture, variant) {
+        ("arm64", "v8") => [os, architecture, ""].map(str::to_owned),
+        _ => [os, architecture, variant].map(str::to_owned),
+    };
+    one.platform().map(variant_of) == other.platform().map(variant_of)
+}
+
+/// Whether two entries differ in their compression, as an index says it.
+pub fn other_compression<E: Entry>(one: &E, other: &E) -> bool {
+    has_zstd(one) != has_zstd(other)
 }
 
 /// Variants that will do, the best first; `""` is an image that says none.
@@ -82,23 +99,40 @@ fn variants(wanted: &Platform) -> Vec<&str> {
 
 /// The platforms of an index, each once, as a message lists them.
 pub fn listed<E: Entry>(entries: &[E]) -> String {
+    listed_names(entries.iter().filter_map(|entry| match entry.platform() {
+        // Attestations.
+        Some(["unknown", ..]) => None,
+        Some(platform) => Some(slashed(platform)),
+        None => Some("an image without platform".to_string()),
+    }))
+}
+
+/// `linux/arm64/v8`.
+fn slashed([os, architecture, variant]: [&str; 3]) -> String {
+    let parts = [os, architecture].map(|part| if part.is_empty() { "-" } else { part });
+    let variant = Some(variant).filter(|variant| !variant.is_empty());
+    parts.into_iter().chain(variant).collect::<Vec<_>>().join("/")
+}
+
+/// An image as a message lists it: by its name and its platform, as far as an index has them.
+pub fn called<E: Entry>(entry: &E, name: Option<&str>) -> String {
+    match (name, entry.platform().map(slashed)) {
+        (Some(name), Some(platform)) => format!("{name} for {platform}"),
+        (Some(name), None) => name.to_string(),
+        (None, Some(platform)) => platform,
+        (None, None) => "an image without name".to_string(),
+    }
+}
+
+/// Names from a document, each once, as a message lists them.
+pub fn listed_names(all: impl Iterator<Item = String>) -> String {
     const MOST: usize = 20;
     const LONGEST: usize = 100;
     let mut names: Vec<String> = Vec::new();
-    for entry in entries {
-        let name = match entry.platform() {
-            // Attestations.
-            Some(["unknown", ..]) => continue,
-            Some([os, architecture, variant]) => {
-                let parts = [os, architecture].map(|part| if part.is_empty() { "-" } else { part });
-                let variant = Some(variant).filter(|variant| !variant.is_empty());
-                let name = parts.into_iter().chain(variant).collect::<Vec<_>>().join("/");
-                match name.char_indices().nth(LONGEST) {
-                    Some((at, _)) => format!("{}…", &name[..at]),
-                    None => name,
-                }
-            }
-            None => "an image without platform".to_string(),
+    for name in all {
+        let name = match name.char_indices().nth(LONGEST) {
+            Some((at, _)) => format!("{}…", &name[..at]),
+            None => name,
         };
         if names.len() <= MOST && !names.contains(&name) {
             names.push(name);
