@@ -24,7 +24,7 @@ use crate::layer::tar::Shared;
 use crate::layer::{self, Blob, BlobSink, Encoding, Given, Layer, LayerError, Progress, RecordedPath};
 use crate::output::{Format, OutputError};
 use crate::root::{Recorded, RootError};
-use crate::spec::{Compression, ImageSpec, IndexSpec, Owner};
+use crate::spec::{ArgumentError, Compression, ImageSpec, IndexSpec, Owner};
 
 use explicit::Explicit;
 pub use explicit::write_layer;
@@ -41,6 +41,17 @@ pub enum AssembleError {
     /// The store paths cannot be divided as asked.
     #[error(transparent)]
     Layering(#[from] LayeringError),
+    /// The file of a pipeline is not one.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The file of a pipeline could not be read.
+    #[error("layering: {}: {source}; it has to be a JSON file of a pipeline", file.display())]
+    Pipeline {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A layer could not be made.
     #[error(transparent)]
     Layer(#[from] LayerError),

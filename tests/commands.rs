@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Scripts, Tree, argument, as_nobody, run, ways};
+use support::{Scripts, Tree, argument, as_nobody, layer_names, run, ways};
 
 /// As [`ways`], those that are chrooted.
 fn chrooted(script: &str) -> [(&'static str, Value); 2] {
@@ -52,9 +52,7 @@ fn the_environment_is_that_of_a_nix_build_and_nothing_else() {
             "SOURCE_DATE_EPOCH=1000000000".to_string(),
             "TZ=UTC".to_string(),
         ];
-        if !chrooted {
-            expected.push("TMPDIR=/tmp".to_string());
-        }
+        expected.push(format!("TMPDIR={}", if chrooted { "/dev/tmp" } else { "/tmp" }));
         expected.sort();
         // The shell's own: PWD, OLDPWD, SHLVL, _.
         let own =
@@ -119,7 +117,7 @@ fn processes_see_each_other_and_nobody_else() {
 #[test]
 fn a_chrooted_script_sees_the_root_and_what_every_container_has() {
     let scripts = Scripts::new();
-    let script = r#"ls /; ls /dev; ls /nix; stat -c %a /tmp
+    let script = r#"ls /; ls /dev; ls /nix; stat -c %a $TMPDIR
         echo x > /dev/null; [ $(head -c 3 /dev/zero | wc -c) = 3 ]; [ $(head -c 3 /dev/urandom | wc -c) = 3 ]
         head -c 3 /dev/random > /dev/null; if echo x 2> /dev/null > /dev/full; then exit 1; fi
         echo hello | cat /dev/stdin; [ -e /dev/fd/1 ]; touch /dev/shm/x
@@ -129,14 +127,16 @@ fn a_chrooted_script_sees_the_root_and_what_every_container_has() {
         arguments["contents"] = json!([{ "path": scripts.add("source", &[("etc/x", "")]) }]);
         let said = printed(&scripts, arguments);
         let said: Vec<&str> = said.lines().collect();
-        assert_eq!(said[..5], ["dev", "etc", "nix", "proc", "tmp"], "{way}");
-        let dev: Vec<&str> = said[5..].iter().copied().take_while(|line| *line != "store").collect();
+        let expected = layer_names(way, &["dev", "etc", "nix", "proc"]);
+        let (top, said) = said.split_at(expected.len());
+        assert_eq!(top, expected, "{way}");
+        let dev: Vec<&str> = said.iter().copied().take_while(|line| *line != "store").collect();
         let tty = usize::from(dev.contains(&"tty"));
-        assert_eq!(dev.len(), 12 + tty, "{dev:?}");
-        for name in "fd full null ptmx pts random shm stderr stdin stdout urandom zero".split(' ') {
+        assert_eq!(dev.len(), 13 + tty, "{dev:?}");
+        for name in "fd full null ptmx pts random shm stderr stdin stdout tmp urandom zero".split(' ') {
             assert!(dev.contains(&name), "{name} is not in {dev:?}");
         }
-        let rest = &said[5 + dev.len()..];
+        let rest = &said[dev.len()..];
         assert_eq!(rest[..3], ["store", "1777", "hello"]);
         assert_eq!(rest.len(), 5, "{rest:?}");
         assert!(rest[3..].iter().all(|line| line.contains("Read-only file system")), "{rest:?}");
@@ -146,30 +146,60 @@ fn a_chrooted_script_sees_the_root_and_what_every_container_has() {
 #[test]
 fn what_is_there_for_the_script_alone_is_not_in_the_layer() {
     let scripts = Scripts::new();
-    let unused = "echo x > /tmp/x; rm /tmp/x; : > /dev/null; touch /etc-made; chmod 700 /dev /proc || true";
+    let unused = "echo x > $TMPDIR/x; mktemp; : > /dev/null; touch /etc-made; chmod 700 /dev /proc || true";
     for (i, (way, arguments)) in chrooted(unused).into_iter().enumerate() {
         let out = format!("out{i}");
         scripts.run(arguments, &out).ok();
-        let names = scripts.names(&out);
-        // `/tmp` was written to, so it stays; see below.
-        let names: Vec<&String> = names.iter().filter(|name| *name != "tmp").collect();
-        assert_eq!(names, ["etc-made"], "{way}");
-    }
-    for (i, (way, arguments)) in chrooted("touch /x").into_iter().enumerate() {
-        let out = format!("clean{i}");
-        scripts.run(arguments, &out).ok();
-        assert_eq!(scripts.names(&out), ["x"], "{way}");
+        assert_eq!(scripts.names(&out), layer_names(way, &["etc-made"]), "{way}");
     }
 }
 
 #[test]
-fn a_tmp_that_is_used_stays_as_everybodys() {
+fn tmp_is_the_images_as_in_docker_tools() {
     let scripts = Scripts::new();
-    for (i, script) in ["chmod 1777 /tmp", "touch /tmp/x", "mkdir -m 1777 /tmp/y"].iter().enumerate() {
-        for (j, (way, arguments)) in chrooted(script).into_iter().enumerate() {
-            let tree = scripts.tree(arguments, &format!("out{i}-{j}"));
-            assert_eq!(attributes(&tree, "tmp"), (0o1777, 0, 0), "{way}: {script}");
-        }
+    let [_, _, fakechroot, run_as_root] = ways("");
+    // proot's root is the layer alone; the virtual machine's has an empty /tmp, which stays.
+    for (i, (way, script, expected)) in [
+        (&fakechroot, "[ ! -e /tmp ]", &[][..]),
+        (&fakechroot, "mkdir /tmp", &[("tmp", 0o755)]),
+        (&fakechroot, "mkdir -p /tmp; chmod 1777 /tmp", &[("tmp", 0o1777)]),
+        (&fakechroot, "mkdir -m 1777 /tmp; mkdir /tmp/y", &[("tmp", 0o1777), ("tmp/y", 0o755)]),
+        (&run_as_root, "true", &[("tmp", 0o755)]),
+        (&run_as_root, "echo x > /tmp/x; rm /tmp/x; mkdir -p /tmp", &[("tmp", 0o755)]),
+        (&run_as_root, "echo x > /tmp/x; chmod 1777 /tmp", &[("tmp", 0o1777), ("tmp/x", 0o644)]),
+        (&run_as_root, "rmdir /tmp", &[]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut arguments = way.1.clone();
+        arguments[argument(way.0)] = json!(script);
+        let tree = scripts.tree(arguments, &format!("out{i}"));
+        let found: Vec<(&str, u64)> = tree.keys().map(|path| (&**path, attributes(&tree, path).0)).collect();
+        assert_eq!(found[1..], *expected, "{}: {script}", way.0);
+    }
+    let changed = json!({ "runAsRoot": "true", "extraCommands": "chmod 0777 tmp" });
+    assert_eq!(attributes(&scripts.tree(changed, "changed"), "tmp"), (0o777, 0, 0));
+}
+
+#[test]
+fn a_database_comes_with_a_store_for_scripts_to_see() {
+    let scripts = Scripts::new();
+    for (i, (way, mut arguments)) in ways("[ -d nix/store ]").into_iter().enumerate() {
+        arguments["includeNixDB"] = json!(true);
+        let tree = scripts.tree(arguments, &format!("out{i}"));
+        assert_eq!(attributes(&tree, "nix/store"), (0o755, 0, 0), "{way}");
+    }
+}
+
+#[test]
+fn temporary_files_of_scripts_are_private_and_on_a_disk() {
+    let scripts = Scripts::new();
+    let script = "f=$(mktemp); [ $(dirname $f) = $TMPDIR ]; chown 5:6 $f; [ $(stat -c %u:%g $f) = 5:6 ]; \
+                  [ $(stat -c %a $TMPDIR) = 1777 ]; [ $(stat -f -c %T $TMPDIR) = $(stat -f -c %T /) ]; mv $f /moved";
+    for (i, (way, arguments)) in chrooted(script).into_iter().enumerate() {
+        let tree = scripts.tree(arguments, &format!("out{i}"));
+        assert_eq!(attributes(&tree, "moved"), (0o600, 5, 6), "{way}");
     }
 }
 
@@ -274,7 +304,8 @@ fn scripts_of_any_length_are_read_to_their_end() {
                 assert_eq!(ran.code, Some(0), "{way}: {}", ran.stderr);
                 // Standard streams, and the directory that ls reads.
                 assert_eq!(ran.stderr, format!("{name} 0\n4\n"), "{way}, {length} bytes, {shell}");
-                assert_eq!(scripts.names(&out), ["made"], "{way}, {length} bytes, {shell}");
+                let expected = layer_names(way, &["made"]);
+                assert_eq!(scripts.names(&out), expected, "{way}, {length} bytes, {shell}");
             }
         }
     }

@@ -209,7 +209,7 @@ fn without_a_base_the_contents_alone_are_the_root() {
     let tree =
         scripts.tree(json!({ "copyToRoot": sources, "runAsRoot": "rm /etc/x; echo z > /etc/z" }), "out");
     let names: Vec<&String> = tree.keys().collect();
-    assert_eq!(names, [".", "bin", "bin/y", "etc", "etc/z"]);
+    assert_eq!(names, [".", "bin", "bin/y", "etc", "etc/z", "tmp"]);
     assert!(!scripts.names("out").iter().any(|name| name.contains(".wh.")), "there is nothing to delete");
 }
 
@@ -362,5 +362,5 @@ fn a_name_that_would_delete_files_is_refused() {
     // What runAsRoot deletes is no such name.
     let arguments = json!({ "fromImage": images.folder.path(), "runAsRoot": "rm /etc/x", "extraCommands": "touch z", "fakeRootCommands": "chown 5 z" });
     scripts.run(arguments, "out").ok();
-    assert_eq!(scripts.names("out"), ["etc", "etc/.wh.x", "z"]);
+    assert_eq!(scripts.names("out"), ["etc", "etc/.wh.x", "tmp", "z"]);
 }

@@ -95,11 +95,11 @@ fn contents_over_a_bases_directory_leave_its_mode_while_the_machine_is_busy() {
 }
 
 #[test]
-fn an_owner_of_the_scripts_own_tmp_stays_with_it() {
+fn an_owner_of_tmp_stays_with_it() {
     let scripts = Scripts::new();
     let arguments = json!({ "runAsRoot": "chown 1000 /tmp", "extraCommands": "mkdir made" });
     let tree = scripts.tree(arguments, "out");
-    assert_eq!(attributes(&tree, "tmp"), (0o1777, 1000));
+    assert_eq!(attributes(&tree, "tmp"), (0o755, 1000));
     assert_eq!(attributes(&tree, "made"), (0o755, 0));
     let arguments =
         json!({ "runAsRoot": "chown 1000 /proc /dev /nix || true", "extraCommands": "mkdir made" });

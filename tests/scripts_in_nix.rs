@@ -31,7 +31,7 @@ fn every_script_runs_in_the_sandbox_and_root_may_what_nix_refuses() {
     for argument in [
         format!("fakeRootCommands = \"{SCRIPT}\";"),
         format!("fakeRootCommands = \"cd /; {SCRIPT}\"; enableFakechroot = true;"),
-        format!("runAsRoot = \"{SCRIPT}\";"),
+        format!("runAsRoot = \"{SCRIPT}; rmdir tmp\";"),
     ] {
         let image = format!(
             "{} builtins.ociImage {{ name = \"app\"; shell = busybox; path = busybox; {argument} extraCommands = \"[ $(id -u) = 1000 ]; if chmod 4755 x 2> /dev/null; then exit 1; fi\"; }}",

@@ -12,7 +12,7 @@ use crate::closure::layering;
 use crate::layer::tar::{self, Entry, Kind, Shared};
 use crate::layer::{self, Layer, LayerError, Piece};
 use crate::root::{Recorded, database};
-use crate::spec::{ImageSpec, Layering};
+use crate::spec::{ImageSpec, Layering, LayeringSource};
 
 /// The store layers, bottom first, and where the root layer is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,18 @@ impl Planned {
         let together = available == 1 && !graph.is_empty();
         let planned = match together {
             true => layering::plan(graph, &Layering::Single, 1, 0)?,
-            false => layering::plan(graph, &spec.layering, (available - 1).max(1), spec.min_layer_size)?,
+            false => {
+                let plan =
+                    |layering| layering::plan(graph, layering, (available - 1).max(1), spec.min_layer_size);
+                match &spec.layering {
+                    LayeringSource::Given(layering) => plan(layering)?,
+                    LayeringSource::File(file) => {
+                        let unread = |source| AssembleError::Pipeline { file: file.clone(), source };
+                        let pipeline = Layering::from_file(file, &fs::read(file).map_err(unread)?)?;
+                        plan(&pipeline).map_err(|e| e.in_file(file))?
+                    }
+                }
+            }
         };
         let every_path: Vec<&String> = planned.iter().flatten().collect();
         let mut sizes = layer::measure(&every_path, shared, surroundings.threads)?.into_iter();

@@ -133,7 +133,7 @@ pub(super) fn make_room(
     sources: impl IntoIterator<Item = Source>,
 ) -> Result<(), InTheWay> {
     let leaf = |kind, mode| Node::Leaf(Leaf { kind, attributes: Attributes::of_mode(mode) });
-    for path in ["/nix/var/nix/profiles", "/nix/var/nix/temproots"] {
+    for path in ["/nix/store", "/nix/var/nix/profiles", "/nix/var/nix/temproots"] {
         root.make(Path::new(path))?;
     }
     let schema = leaf(LeafKind::File(Content::Bytes(SCHEMA_VERSION.into())), 0o644);

@@ -23,7 +23,6 @@ mod proc;
 mod scaffold;
 mod script;
 
-pub use mounts::TEMPORARY;
 pub use namespaces::{Refused, enter};
 pub use scaffold::Scaffold;
 pub use script::{Script, ScriptError, Surroundings, User};

@@ -36,7 +36,10 @@ const SYSTEM: [&str; 8] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbi
 pub const LAYER: &str = "/layer";
 
 /// Where it has its temporary files.
-pub const TEMPORARY: &str = "/tmp";
+const TEMPORARY: &str = "/tmp";
+
+/// Where a chrooted script has them: its `/tmp` is the image's.
+const TEMPORARY_OF_CHROOTED: &str = "/dev/tmp";
 
 /// No set-user-ID programs and no devices.
 const PLAIN: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
@@ -66,6 +69,16 @@ pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> MountError + '_ {
     |source| MountError { path: path.to_path_buf(), source }
 }
 
+impl Surroundings<'_> {
+    /// The script's directory for temporary files, as the script sees it.
+    pub fn temporary(&self) -> &'static str {
+        match self {
+            Surroundings::Chrooted { .. } => TEMPORARY_OF_CHROOTED,
+            Surroundings::Outside { .. } => TEMPORARY,
+        }
+    }
+}
+
 /// Makes what the script is to see the root of this process, in its own namespace of mounts. `/proc/sys`, as it was
 /// before it was made read-only, is returned.
 pub fn enter(surroundings: &Surroundings) -> Result<OwnedFd, MountError> {
@@ -79,7 +92,7 @@ pub fn enter(surroundings: &Surroundings) -> Result<OwnedFd, MountError> {
 fn mount_all(surroundings: &Surroundings, top: &Path) -> Result<OwnedFd, MountError> {
     private()?;
     match surroundings {
-        Surroundings::Chrooted { root, store } => {
+        Surroundings::Chrooted { root, store, .. } => {
             // The root has to be a mount to be pivoted to.
             bind(root, root)?;
             restrict(root, PLAIN, &[])?;
@@ -93,6 +106,11 @@ fn mount_all(surroundings: &Surroundings, top: &Path) -> Result<OwnedFd, MountEr
     }
     let dev = top.join("dev");
     devices(&dev)?;
+    if let Surroundings::Chrooted { root, temporary, .. } = surroundings {
+        let at = below(root, Path::new(TEMPORARY_OF_CHROOTED));
+        bind_at(temporary, &at)?;
+        restrict(&at, PLAIN, &[])?;
+    }
     let sysctls = mount_proc(&top.join("proc"), &dev.join("null"))?;
     let pivot = || -> io::Result<()> {
         rustix::process::chdir(top)?;

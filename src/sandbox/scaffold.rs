@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::mounts::TEMPORARY;
 use crate::fakeroot::{Identity, Records};
 
 /// Directories of the root being made that are there for the script alone.
@@ -20,29 +19,26 @@ pub struct Scaffold {
     made: Vec<Made>,
 }
 
-/// One of them, and when it was last changed.
+/// One of them.
 struct Made {
     /// From the root on.
     path: PathBuf,
     identity: Identity,
-    changed: (i64, u64),
 }
 
 impl Scaffold {
-    /// Makes what is missing in `root` to mount things on, and `/tmp`.
+    /// Makes what is missing in `root` to mount things on.
     pub fn raise(root: &Path, store: &Path) -> io::Result<Scaffold> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(root, flags, Mode::empty())?;
         let mut made = Vec::new();
-        for path in [Path::new("/proc"), Path::new("/dev"), store, Path::new(TEMPORARY)] {
-            let is_tmp = path == Path::new(TEMPORARY);
+        for path in [Path::new("/proc"), Path::new("/dev"), store] {
             let mut at = PathBuf::new();
             for component in path.iter().skip(1) {
                 at.push(component);
                 match rustix::fs::statat(&root, &at, AtFlags::SYMLINK_NOFOLLOW) {
                     // A mount on a link would be made outside the root.
-                    Ok(status)
-                        if FileType::from_raw_mode(status.st_mode) == FileType::Directory || is_tmp => {}
+                    Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => {}
                     Ok(_) => {
                         return Err(io::Error::other(format!(
                             "/{} is not a directory, and has to be one for scripts",
@@ -51,36 +47,25 @@ impl Scaffold {
                     }
                     Err(Errno::NOENT) => {
                         rustix::fs::mkdirat(&root, &at, Mode::RWXU)?;
-                        let mode = Mode::from_raw_mode(if is_tmp { 0o1777 } else { 0o755 });
-                        rustix::fs::chmodat(&root, &at, mode, AtFlags::empty())?;
-                        made.push(at.clone());
+                        rustix::fs::chmodat(&root, &at, Mode::from_raw_mode(0o755), AtFlags::empty())?;
+                        let status = rustix::fs::statat(&root, &at, AtFlags::SYMLINK_NOFOLLOW)?;
+                        made.push(Made { path: at.clone(), identity: identity(&status) });
                     }
                     Err(e) => return Err(e.into()),
                 }
             }
         }
-        // Those in it change the time of a directory, so it is looked at when all are made.
-        let with_time = |path: PathBuf| {
-            let status = rustix::fs::statat(&root, &path, AtFlags::SYMLINK_NOFOLLOW)?;
-            Ok(Made { path, identity: identity(&status), changed: changed(&status) })
-        };
-        let made = made.into_iter().map(with_time).collect::<io::Result<_>>()?;
         Ok(Scaffold { root, made })
     }
 
-    /// Removes what the script has made no use of, and what is recorded of it.
+    /// Removes those that are empty, and what is recorded of them.
     pub fn lower(self, records: &mut Records) -> io::Result<()> {
-        for Made { path, identity: made, changed: time } in self.made.iter().rev() {
+        for Made { path, identity: made } in self.made.iter().rev() {
             let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or(OsStr::new(".")));
             let Some(parent) = self.open(parent)? else { continue };
             let Ok(status) = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             // The script has put another one there.
             if identity(&status) != *made {
-                continue;
-            }
-            // `chmod 1777 /tmp` says that it is wanted; what was removed from it changes it as well.
-            let touched = changed(&status) != *time || records.get(*made).is_some();
-            if touched && path.ends_with("tmp") {
                 continue;
             }
             match rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR) {
@@ -107,8 +92,4 @@ impl Scaffold {
 
 fn identity(status: &Stat) -> Identity {
     Identity { device: status.st_dev, inode: status.st_ino }
-}
-
-fn changed(status: &Stat) -> (i64, u64) {
-    (status.st_ctime, status.st_ctime_nsec)
 }

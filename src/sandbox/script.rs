@@ -88,6 +88,8 @@ pub enum Surroundings<'s> {
     Chrooted {
         /// The root being made.
         root: &'s Path,
+        /// The script's directory for temporary files.
+        temporary: &'s Path,
         /// The store directory.
         store: &'s Path,
     },
@@ -97,7 +99,7 @@ pub enum Surroundings<'s> {
         root: &'s Path,
         /// An empty directory to mount all that at.
         view: &'s Path,
-        /// The script's directory for temporary files, at [`TEMPORARY`](super::TEMPORARY).
+        /// The script's directory for temporary files.
         temporary: &'s Path,
         /// The store directory.
         store: &'s Path,

@@ -59,7 +59,7 @@ const ARGUMENTS: [(&str, Rule); 42] = [
     ("includeNixDB", |at, value, _| boolean(at, value).map(drop)),
     ("maxLayers", |at, value, _| layering::max_layers(at, value).map(drop)),
     ("minLayerSize", |at, value, _| layering::min_layer_size(at, value).map(drop)),
-    ("layering", |at, value, _| layering::layering(at, value).map(drop)),
+    ("layering", |at, value, _| layering::written(at, value)),
     ("format", |at, value, _| compression::format(at, value).map(drop)),
     ("compression", |at, value, _| compression::codec(at, value).map(drop)),
     ("compressionLevel", |at, value, all| {

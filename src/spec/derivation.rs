@@ -10,8 +10,8 @@ use super::nearest::unknown;
 use super::read::{At, boolean, set};
 use super::{
     ArgumentError, Base, Compression, DatabaseSpec, ImageSpec, IndexSpec, Inherit, LayerSpec, Layering,
-    Owner, Platform, RootSpec, Timestamp, annotations, base, commands, compression, config, layering, layers,
-    owner, permissions, platform, reference, sources, time, users,
+    LayeringSource, Owner, Platform, RootSpec, Timestamp, annotations, base, commands, compression, config,
+    layering, layers, owner, permissions, platform, reference, sources, time, users,
 };
 
 /// `1970-01-01T00:00:01Z`, as in nixpkgs: 0 means "unknown" to some readers.
@@ -215,7 +215,11 @@ impl ImageSpec {
             layers: layers::carried(attributes.0)?,
             max_layers: attributes.read_or("maxLayers", DEFAULT_MAX_LAYERS, layering::max_layers)?,
             min_layer_size: attributes.read_or("minLayerSize", 0, layering::min_layer_size)?,
-            layering: attributes.read_or("layering", Layering::Size, layering::layering)?,
+            layering: attributes.read_or(
+                "layering",
+                LayeringSource::Given(Layering::Size),
+                layering::layering,
+            )?,
             compression: attributes.compression()?,
             annotations: attributes.read_or("annotations", Default::default(), annotations::annotations)?,
             from_image: attributes.read_or("fromImage", None, sources::absolute_or_null)?,

@@ -1,6 +1,7 @@
 //! What is wrong with an argument, and where it stands.
 
 use std::fmt;
+use std::path::Path;
 
 /// One step of the way from the argument set to a value in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,15 @@ pub struct ArgumentError {
     pub path: Vec<Step>,
     /// What was found, what is accepted, what to do.
     pub message: String,
+}
+
+impl ArgumentError {
+    /// The same error of an argument that is a file: its way begins with the argument and goes on in the file.
+    pub fn in_file(self, file: &Path) -> ArgumentError {
+        let (argument, within) = self.path.split_at(1.min(self.path.len()));
+        let error = ArgumentError { path: within.to_vec(), message: self.message };
+        ArgumentError { path: argument.to_vec(), message: format!("{}: {error}", file.display()) }
+    }
 }
 
 impl fmt::Display for ArgumentError {

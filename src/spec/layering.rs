@@ -5,11 +5,14 @@
 //! would fail or silently do nothing there (a wrong arity, `split_every 0`, a path below a store
 //! path) is an error here, at the element.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::nearest::{nearest, unknown};
 use super::read::{At, Found, integer, list, quote, set, text};
-use super::{ArgumentError, Layering, Operation, SplitPath};
+use super::sources::{absolute, written_item};
+use super::{ArgumentError, Layering, LayeringSource, Operation, SplitPath};
 
 /// The most layers that Docker's overlay2 driver mounts, one of them for the container itself.
 const MOST_LAYERS: i64 = 127;
@@ -51,25 +54,52 @@ pub(super) fn min_layer_size(at: At, value: &Value) -> Result<u64, ArgumentError
     u64::try_from(bytes).map_err(|_| at.wrong(value, accepted))
 }
 
-/// The argument `layering`: a strategy's name or a pipeline.
-pub(super) fn layering(at: At, value: &Value) -> Result<Layering, ArgumentError> {
-    let accepted =
-        "\"size\", \"popularity\", \"single\", or a pipeline such as [ [ \"popularity_contest\" ] ]";
+/// The argument `layering` as the user wrote it. What a file has in it is for the builder to see.
+pub(super) fn written(at: At, value: &Value) -> Result<(), ArgumentError> {
+    match Found::of(value) {
+        Found::Text(text) if text.starts_with('/') => written_item(at, value),
+        _ => layering(at, value).map(drop),
+    }
+}
+
+/// The argument `layering`: a strategy's name, a pipeline, or a file of one.
+pub(super) fn layering(at: At, value: &Value) -> Result<LayeringSource, ArgumentError> {
+    let accepted = "\"size\", \"popularity\", \"single\", a pipeline such as [ [ \"popularity_contest\" ] ], \
+                    or a JSON file of a pipeline (a path or a derivation)";
     if let Found::List(operations) = Found::of(value) {
         return match operations {
             [] => Err(at.error(format!("found an empty list, accepted: {accepted}"))),
-            _ => pipeline(at, operations, 0).map(Layering::Pipeline),
+            _ => pipeline(at, operations, 0).map(Layering::Pipeline).map(LayeringSource::Given),
         };
     }
     let name = text(at, value, accepted)?;
+    let given = |layering| Ok(LayeringSource::Given(layering));
     match name {
-        "size" => Ok(Layering::Size),
-        "popularity" => Ok(Layering::Popularity),
-        "single" => Ok(Layering::Single),
+        _ if name.starts_with('/') => absolute(at, value).map(LayeringSource::File),
+        "size" => given(Layering::Size),
+        "popularity" => given(Layering::Popularity),
+        "single" => given(Layering::Single),
         _ => Err(match nearest(name, STRATEGIES) {
             Some(near) => at.error(format!("found {}, did you mean {near:?}?", quote(name))),
             None => at.wrong_text(name, accepted),
         }),
+    }
+}
+
+impl Layering {
+    /// The pipeline that `file`, whose bytes these are, is. Errors name the file and the place in it.
+    pub fn from_file(file: &Path, bytes: &[u8]) -> Result<Layering, ArgumentError> {
+        let at = At::Arguments.key("layering");
+        let form = "a list of operations such as [[\"popularity_contest\"]]";
+        let read = || {
+            let value: Value = serde_json::from_slice(bytes)
+                .map_err(|e| at.error(format!("not JSON ({e}), accepted: {form}")))?;
+            match list(at, &value, form)? {
+                [] => Err(at.error(format!("found an empty list, accepted: {form}"))),
+                operations => pipeline(at, operations, 0).map(Layering::Pipeline),
+            }
+        };
+        read().map_err(|e| e.in_file(file))
     }
 }
 

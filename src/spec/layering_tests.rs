@@ -8,7 +8,45 @@ const A: &str = "/nix/store/0c5b7yxgk2znr9lxfk4x1lqg8mvmjzdc-a";
 const B: &str = "/nix/store/1c5b7yxgk2znr9lxfk4x1lqg8mvmjzdc-b-1.0";
 
 fn read(value: Value) -> Result<Layering, String> {
-    layering(At::Arguments.key("layering"), &value).map_err(|e| e.to_string())
+    match layering(At::Arguments.key("layering"), &value) {
+        Ok(LayeringSource::Given(layering)) => Ok(layering),
+        Ok(LayeringSource::File(file)) => panic!("a file: {}", file.display()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+#[test]
+fn a_file_is_a_pipeline_and_its_errors_name_it() {
+    let at = At::Arguments.key("layering");
+    let file = LayeringSource::File(A.into());
+    for value in [json!(A), json!({ "\0string": A }), json!({ "\0path": A })] {
+        assert_eq!(layering(at, &value), Ok(file.clone()));
+    }
+    let said = |value: Value| written(at, &value).map_err(|e| e.to_string());
+    assert_eq!(said(json!({ "\0string": A })), Ok(()));
+    assert_eq!(said(json!({ "\0path": "/home/me/layers.json" })), Ok(()));
+    assert!(said(json!("/home/me/layers.json")).unwrap_err().contains("a string without context"));
+
+    let read = |text: &str| {
+        Layering::from_file(Path::new("/nix/store/p"), text.as_bytes()).map_err(|e| e.to_string())
+    };
+    assert_eq!(read(r#"[["flatten"]]"#), Ok(Layering::Pipeline(vec![Operation::Flatten])));
+    for (text, message) in [
+        (r#"[["flaten"]]"#, r#"[0][0]: unknown operation "flaten", did you mean "flatten"?"#),
+        (
+            r#"[["over", "main", ["pipe", [["split_every", 0]]]]]"#,
+            "[0][2][1][0][1]: found an integer (0), accepted: an integer, 1 or more",
+        ),
+        (r#""size""#, r#"found "size", accepted: a list of operations such as [["popularity_contest"]]"#),
+        ("[]", r#"found an empty list, accepted: a list of operations such as [["popularity_contest"]]"#),
+        (
+            "",
+            "not JSON (EOF while parsing a value at line 1 column 0), accepted: a list of operations such as \
+             [[\"popularity_contest\"]]",
+        ),
+    ] {
+        assert_eq!(read(text), Err(format!("layering: /nix/store/p: {message}")));
+    }
 }
 
 fn operation_of(value: Value) -> Operation {
@@ -29,10 +67,7 @@ fn strategies_by_name() {
     );
     for wrong in [json!("nixery"), json!(""), json!([]), json!(null), json!({}), json!(1)] {
         let message = read(wrong.clone()).unwrap_err();
-        assert!(
-            message.contains("accepted: \"size\", \"popularity\", \"single\", or a pipeline"),
-            "{message}"
-        );
+        assert!(message.contains("accepted: \"size\", \"popularity\", \"single\", a pipeline"), "{message}");
     }
 }
 

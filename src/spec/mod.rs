@@ -250,7 +250,7 @@ pub struct ImageSpec {
     /// Bytes (sum of `narSize`); smaller layers are merged.
     pub min_layer_size: u64,
     /// How store paths are divided into layers.
-    pub layering: Layering,
+    pub layering: LayeringSource,
     /// How layer blobs are compressed.
     pub compression: Compression,
     /// The manifest's annotations.
@@ -370,6 +370,15 @@ pub enum Layering {
     Single,
     /// A flatten-references-graph pipeline.
     Pipeline(Vec<Operation>),
+}
+
+/// `layering` as the derivation carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayeringSource {
+    /// It says how.
+    Given(Layering),
+    /// A JSON file of a pipeline, which [`Layering::from_file`] takes.
+    File(PathBuf),
 }
 
 /// An operation of a flatten-references-graph pipeline (nixpkgs, `dockerTools` `layeringPipeline`).

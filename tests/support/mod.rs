@@ -33,7 +33,8 @@ pub use packages::{debian_packages, packages};
 pub use programs::{Registry, docker_less_run, podman_load, unpack};
 pub use random::Random;
 pub use scripts::{
-    Scripts, Tree, argument, as_nobody, differences, unpacked_layers, walk, ways, with_environment,
+    Scripts, Tree, argument, as_nobody, differences, layer_names, unpacked_layers, walk, ways,
+    with_environment,
 };
 pub use witness::{testimony, witness};
 

@@ -28,6 +28,14 @@ pub fn argument(way: &'static str) -> &'static str {
     if way == "enableFakechroot" { "fakeRootCommands" } else { way }
 }
 
+/// The names in the layer of a way whose script makes `names`: `runAsRoot` has an empty `/tmp`, which stays.
+pub fn layer_names<'n>(way: &str, names: &[&'n str]) -> Vec<&'n str> {
+    let tmp = (way == "runAsRoot").then_some("tmp");
+    let mut all: Vec<&str> = names.iter().copied().chain(tmp).collect();
+    all.sort_unstable();
+    all
+}
+
 /// A builder's command whose builder an ordinary user runs.
 pub fn as_nobody(build: &Command) -> Command {
     let mut command = Command::new(build.get_program());

@@ -12,6 +12,8 @@ mod single;
 mod size;
 mod subgraph;
 
+use std::path::Path;
+
 use crate::closure::graph::{Graph, Node};
 use crate::spec::{ArgumentError, Layering};
 
@@ -32,6 +34,16 @@ pub enum LayeringError {
         /// How many the image has room for.
         available: usize,
     },
+}
+
+impl LayeringError {
+    /// The same error of a pipeline that `file` is.
+    pub fn in_file(self, file: &Path) -> LayeringError {
+        match self {
+            LayeringError::Pipeline(error) => LayeringError::Pipeline(error.in_file(file)),
+            other => other,
+        }
+    }
 }
 
 /// The layers of `graph`, bottom first; each lists its store paths in the order of the tar.

@@ -1,8 +1,9 @@
 //! The process that makes a root layer with scripts. It is root of a user namespace of its own, and traces the scripts,
 //! which run in namespaces of their own below it ([`crate::sandbox`]).
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
@@ -84,6 +85,7 @@ fn make(task: &Task) -> Result<Directory, InsideError> {
         }
         let below = Snapshot::take(&disk)?;
         disk.make(&tree, image.is_some())?;
+        make_tmp(&merged)?;
         let scaffold = Scaffold::raise(&merged, &task.store).map_err(InsideError::io(&merged))?;
         run.script("runAsRoot", text, run.chrooted(&merged)).run(User::Root(&mut records))?;
         scaffold.lower(&mut records).map_err(InsideError::io(&merged))?;
@@ -130,23 +132,26 @@ struct Run<'t> {
     shell: PathBuf,
     /// Where the files are mounted that a script sees which is not chrooted.
     view: PathBuf,
-    /// Such a script's temporary files.
+    /// The scripts' temporary files.
     temporary: PathBuf,
 }
 
 impl<'t> Run<'t> {
     fn new(task: &'t Task, commands: &'t Commands) -> Result<Run<'t>, InsideError> {
         let (view, temporary) = (new_directory(task, "view")?, new_directory(task, "tmp")?);
+        // A program of a script that has become another user looks at the mode.
+        fs::set_permissions(&temporary, Permissions::from_mode(0o1777))
+            .map_err(InsideError::io(&temporary))?;
         Ok(Run { task, commands, shell: shell(&commands.shell)?, view, temporary })
     }
 
     fn script<'s>(&'s self, name: &'static str, text: &'s str, surroundings: Surroundings<'s>) -> Script<'s> {
         let tools = self.commands.path.iter().map(|package| package.join("bin").display().to_string());
-        let (usual, temporary) = match &surroundings {
-            Surroundings::Chrooted { .. } => (Some(USUAL_PATH.to_owned()), None),
-            Surroundings::Outside { .. } => (None, Some(sandbox::TEMPORARY.to_owned())),
+        let usual = match &surroundings {
+            Surroundings::Chrooted { .. } => Some(USUAL_PATH.to_owned()),
+            Surroundings::Outside { .. } => None,
         };
-        let mut environment = vec![
+        let environment = vec![
             ("PATH", tools.chain(usual).collect::<Vec<_>>().join(":")),
             // Programs that look for a place to keep things find none, as in every Nix build.
             ("HOME", "/homeless-shelter".to_owned()),
@@ -154,13 +159,13 @@ impl<'t> Run<'t> {
             ("NIX_BUILD_CORES", self.task.cores.to_string()),
             ("SOURCE_DATE_EPOCH", self.task.mtime.to_string()),
             ("TZ", "UTC".to_owned()),
+            ("TMPDIR", surroundings.temporary().to_owned()),
         ];
-        environment.extend(temporary.map(|temporary| ("TMPDIR", temporary)));
         Script { name, text, shell: &self.shell, environment, surroundings }
     }
 
     fn chrooted<'s>(&'s self, root: &'s Path) -> Surroundings<'s> {
-        Surroundings::Chrooted { root, store: &self.task.store }
+        Surroundings::Chrooted { root, temporary: &self.temporary, store: &self.task.store }
     }
 
     fn outside<'s>(&'s self, root: &'s Path) -> Surroundings<'s> {
@@ -174,6 +179,16 @@ fn new_directory(task: &Task, name: &str) -> Result<PathBuf, InsideError> {
     let path = task.work.join(name);
     fs::create_dir(&path).map_err(InsideError::io(&path))?;
     Ok(path)
+}
+
+/// Makes `/tmp` in a root that has none, with the mode that it gets from dockerTools.
+fn make_tmp(root: &Path) -> Result<(), InsideError> {
+    let path = root.join("tmp");
+    match fs::create_dir(&path) {
+        Ok(()) => fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(InsideError::io(&path)),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(InsideError::io(&path)(e)),
+    }
 }
 
 /// The program to run scripts with: this one, or the shell in a package.

@@ -27,8 +27,12 @@ all [
   { created = "now"; }
   { created = "1969-12-31T23:59:59Z"; }
   { created = "2024-02-29T12:00:00+02:00"; }
+  { created = "20221005"; }
+  { created = "20221005101112"; }
+  { created = "2022-W40-3"; }
   { created = 0; }
   { mtime = "now"; }
+  { mtime = "20221005T101112+0200"; }
   { mtime = 253402300799; }
   { maxLayers = 1; }
   { maxLayers = 127; }
