@@ -53,6 +53,7 @@ in
         "imageName"
         "imageDigest"
         "tag"
+        "manifest"
         "os"
         "arch"
         "variant"
@@ -72,7 +73,8 @@ in
       {
         pure = false;
         fetch = needsPlugin;
-        request = needsPlugin;
+        # Credentials are read by the plugin alone.
+        request = asked: if asked.request == "credentials" then { found = false; } else needsPlugin asked;
         fail = message: throw message;
       };
 }
