@@ -58,13 +58,13 @@ std::string escaped(std::string_view text) {
 
 class Encoder {
     EvalState & state;
-    const std::string builtin;
+    const std::string function;
     const std::set<std::string, std::less<>> & shallow;
     std::string json;
 
 public:
-    Encoder(EvalState & state, std::string_view builtin, const std::set<std::string, std::less<>> & shallow)
-        : state(state), builtin(builtin), shallow(shallow) {}
+    Encoder(EvalState & state, std::string_view function, const std::set<std::string, std::less<>> & shallow)
+        : state(state), function(function), shallow(shallow) {}
 
     std::string run(Value & arguments, const Trail & root) {
         set(arguments, root, 1);
@@ -204,15 +204,14 @@ private:
         } catch (nix::Error & error) {
             keepUserFrames(state, error, Code::users, trail.position);
             compat::addTrace(state, error, trail.position,
-                             "while evaluating the attribute '" + trail.text() + "' of builtins." + builtin +
+                             "while evaluating the attribute '" + trail.text() + "' of " + function +
                                  "'s argument");
             throw;
         }
     }
 
     [[noreturn]] void fail(const Trail & trail, const std::string & message) {
-        compat::throwEvalError(state, trail.position,
-                               "builtins." + builtin + ": " + trail.text() + ": " + message);
+        compat::throwEvalError(state, trail.position, function + ": " + trail.text() + ": " + message);
     }
 };
 
@@ -231,9 +230,9 @@ std::string Trail::text() const {
     return std::string(attribute_path({steps.data(), steps.size()}));
 }
 
-std::string encode(EvalState & state, std::string_view builtin, Value & arguments,
+std::string encode(EvalState & state, std::string_view function, Value & arguments,
                    const std::set<std::string, std::less<>> & shallow, compat::Position position) {
-    return Encoder(state, builtin, shallow).run(arguments, {nullptr, "", -1, position});
+    return Encoder(state, function, shallow).run(arguments, {nullptr, "", -1, position});
 }
 
 } // namespace gantry

@@ -35,10 +35,10 @@ struct Trail {
     std::string text() const;
 };
 
-// Forces the set `arguments` of `builtin` deeply and encodes it. Of the attributes in `shallow` only the outermost value
+// Forces the set `arguments` of `function` deeply and encodes it. Of the attributes in `shallow` only the outermost value
 // is forced. An error that forcing throws is passed on with the attribute's path added to its trace; what
 // is too deep or too large is an EvalError. `position` is that of the set.
-std::string encode(nix::EvalState & state, std::string_view builtin, nix::Value & arguments,
+std::string encode(nix::EvalState & state, std::string_view function, nix::Value & arguments,
                    const std::set<std::string, std::less<>> & shallow, compat::Position position);
 
 } // namespace gantry

@@ -89,7 +89,7 @@ std::string answer(EvalState & state, compat::Position position, const std::stri
 std::string encoded(EvalState & state, Value & attrs, compat::Position position) {
     compat::forceAttrs(state, attrs, position, "while evaluating a request");
     // The user did not write the request: nothing in it has a position.
-    return encode(state, "pullImage", attrs, {}, nix::noPos);
+    return encode(state, "builtins.pullImage", attrs, {}, nix::noPos);
 }
 
 std::string contentOf(EvalState & state, compat::Position position, const std::string & path) {

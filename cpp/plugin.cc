@@ -6,6 +6,7 @@
 // collector sees all of them on the evaluator's stack or behind the arguments. Calls go from C++ to Rust
 // only. At load, nothing happens but the registration.
 
+#include "caller.hh"
 #include "compat.hh"
 #include "encode.hh"
 #include "executable.hh"
@@ -53,20 +54,9 @@ Position deepestPosition(EvalState & state, const Value & value, const rust::Vec
     return position;
 }
 
-// For an attribute that is missing: where the set's first attribute stands, or else the call.
-Position firstPosition(const Value & arguments, Position call) {
-    const nix::Attr * first = nullptr;
-    compat::forEachAttr(arguments, [&](const nix::Attr & attr) {
-        Position position = compat::positionOf(attr);
-        if (compat::isKnown(position) && (!first || compat::isBefore(position, compat::positionOf(*first))))
-            first = &attr;
-    });
-    return first ? compat::positionOf(*first) : call;
-}
-
 // The call of a builtin is a set, so that the collector sees what is in it and it can be an argument of the private
-// primops: `argument`, whose position is the call's (not known since Nix 2.13), `builtin`, its name, and what is
-// applied, `function` and `primitives`.
+// primops: `argument`, whose position is the call's (not known since Nix 2.13), `builtin`, its name, `called`, what errors
+// name, `names` (caller.hh), and what is applied, `function` and `primitives`.
 Value & in(EvalState & state, const Value & call, std::string_view name) {
     return *compat::attrOf(state, call, name)->value;
 }
@@ -77,10 +67,15 @@ Position positionOfCall(EvalState & state, const Value & call) {
     return compat::isKnown(own) ? own : firstPosition(in(state, call, "argument"), own);
 }
 
-std::string builtinOf(EvalState & state, const Value & call) {
+std::string textIn(EvalState & state, const Value & call, std::string_view name) {
     compat::Context context;
-    return std::string(compat::forceString(state, in(state, call, "builtin"), context, nix::noPos,
-                                           "while evaluating a name"));
+    return std::string(
+        compat::forceString(state, in(state, call, name), context, nix::noPos, "while evaluating a name"));
+}
+
+Caller callerOf(EvalState & state, const Value & call) {
+    auto names = compat::attrOf(state, call, "names");
+    return {textIn(state, call, "called"), names ? names->value : nullptr};
 }
 
 // Runs what evaluates code of ours.
@@ -94,11 +89,21 @@ void guarded(EvalState & state, const Value & call, F f) {
     }
 }
 
+// The path that a message of Rust's begins with, in the user's words.
+std::string inUsersWords(EvalState & state, const Caller & caller, const rust::Vec<PathStep> & path,
+                         const std::string & message) {
+    std::string own = path.empty() ? "" : std::string(path[0].key);
+    if (own.empty() || message.compare(0, own.size(), own) != 0)
+        return message;
+    return usersName(state, caller, own) + message.substr(own.size());
+}
+
 // Throws what Rust finds wrong with the arguments, at the attribute.
-void check(EvalState & state, const std::string & builtin, Value & arguments, Position call) {
+void check(EvalState & state, const std::string & builtin, const Caller & caller, Value & arguments,
+           Position call) {
     // Of every derivation these are the user's own.
     static auto & shallow = *new std::set<std::string, std::less<>>{"meta", "passthru"};
-    auto json = encode(state, builtin, arguments, shallow, call);
+    auto json = encode(state, caller.function, arguments, shallow, call);
     auto report = check_arguments(rust::Str(builtin.data(), builtin.size()),
                                   {reinterpret_cast<const uint8_t *>(json.data()), json.size()});
     if (report.ok)
@@ -107,12 +112,13 @@ void check(EvalState & state, const std::string & builtin, Value & arguments, Po
     bool missing = !path.empty() && !compat::attrOf(state, arguments, view(path[0].key));
     compat::throwEvalError(
         state, missing ? firstPosition(arguments, call) : deepestPosition(state, arguments, path, 0, call),
-        "builtins." + builtin + ": " + std::string(report.message));
+        caller.function + ": " + inUsersWords(state, caller, path, std::string(report.message)));
 }
 
 // The image of these arguments.
 void run(EvalState & state, const Value & call, Value & argument, Value & result) {
-    check(state, builtinOf(state, call), argument, positionOfCall(state, call));
+    check(state, textIn(state, call, "builtin"), callerOf(state, call), argument,
+          positionOfCall(state, call));
     guarded(state, call, [&] {
         compat::call(state, in(state, call, "function"), in(state, call, "primitives"), argument, result);
     });
@@ -219,7 +225,7 @@ void fail(EvalState & state, Position, Value ** args, Value &) {
     compat::Context context;
     state.forceValue(*args[1], position);
     auto message = std::string(compat::forceString(state, *args[1], context, position, "in a message"));
-    compat::throwError(state, position, "builtins." + builtinOf(state, *args[0]) + ": " + message);
+    compat::throwError(state, position, textIn(state, *args[0], "called") + ": " + message);
 }
 
 void pure(EvalState & state, Position, Value **, Value & result) {
@@ -264,17 +270,24 @@ void apply(EvalState & state, const std::string & builtin, rust::Str source, Pos
         keepUserFrames(state, error, Code::users, position);
         throw;
     }
+    Caller caller{"builtins." + builtin};
+    Value & arguments = takeCaller(state, argument, position, caller);
     auto call = state.allocValue();
-    auto attrs = state.buildBindings(5);
-    compat::insertAt(state, attrs, "argument", &argument, position);
+    auto attrs = state.buildBindings(7);
+    // Where a caller calls the builtin is not where the user calls the caller.
+    compat::insertAt(state, attrs, "argument", &arguments,
+                     caller.names ? compat::Position(nix::noPos) : position);
     compat::mkString(state, attrs.alloc("builtin"), builtin);
+    compat::mkString(state, attrs.alloc("called"), caller.function);
+    if (caller.names)
+        attrs.alloc("names") = *caller.names;
     compat::evalString(state, std::string(view(source)), attrs.alloc("function"));
     primitives(state, builtin, *call, attrs.alloc("primitives"));
     auto guardPrimOp = state.allocValue();
     compat::mkPrimOp(state, *guardPrimOp, builtin, 2, false, guardedValue);
     attrs.alloc("guardedValue").mkPrimOpApp(guardPrimOp, call);
     call->mkAttrs(attrs);
-    run(state, *call, argument, result);
+    run(state, *call, arguments, result);
 }
 
 void ociImage(EvalState & state, Position position, Value ** args, Value & result) {

@@ -2,11 +2,17 @@
 #
 #   (import gantry/nix { gantry = packages.x86_64-linux.gantry; }).ociImage { name = "app"; ... }
 #
-# `gantry` is the package, with bin/gantry in it. Wrong arguments are found by the builder instead of the
+# `gantry` is the package, with bin/gantry in it, or its path (which says nothing of the system that it is for: that is
+# the evaluator's own unless `system` is given). Wrong arguments are found by the builder instead of the
 # evaluator: in the same words, without the position in your file. Unknown ones never get there, so they
 # are found here. Nothing here can ask a registry, so pullImage needs a hash.
-{ gantry }:
+{
+  gantry,
+  system ? null,
+}@given:
 let
+  package = import ./gantry.nix given;
+
   # Knows names, not values.
   check =
     function: accepted: arguments:
@@ -19,9 +25,8 @@ let
       throw "builtins.${function}: ${builtins.head unknown}: unknown argument, accepted: ${builtins.concatStringsSep ", " accepted}";
 
   prim = {
-    builder = "${gantry}/bin/gantry";
     platformOf = import ./platforms.nix;
-    inherit (gantry) system version;
+    inherit (package) builder system version;
     # Only the plugin has a say in what errors show.
     withoutPositions = set: set;
     guard = set: set;
@@ -32,7 +37,12 @@ let
   function =
     file: check: more:
     let
-      apply = arguments: import file (prim // more // { inherit again; }) (check arguments);
+      apply =
+        arguments:
+        import file (prim // more // { inherit again; }) (
+          # A function that calls this one in its own name (docker-tools.nix) says so to the plugin, for errors.
+          check (builtins.removeAttrs arguments [ "__caller" ])
+        );
       again = old: new: apply (old // (if builtins.isFunction new then new old else new));
     in
     apply;

@@ -69,6 +69,16 @@ fn what_is_installed_works_and_goes_without_a_trace() {
     let shown = run(Command::new(prefix.join("bin/gantry")).arg("inspect").arg(nix.real(&path))).ok();
     assert!(shown.starts_with("image     docker.io/library/app:"), "{shown}");
 
+    // The drop-in, with all files that it imports.
+    let pkgs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker-tools/pkgs.nix");
+    let tools = prefix.join("share/gantry/nix/docker-tools.nix");
+    let names = format!(
+        "let tools = import {tools:?} {{ pkgs = import {pkgs:?} {{ programs = {pkgs:?}; }}; gantry = {prefix:?}; }};
+         in builtins.attrNames tools ++ builtins.attrNames tools.examples"
+    );
+    let names = nix.eval(&names).ok();
+    assert!(names.contains("buildLayeredImage") && names.contains("bashNoTag"), "{names}");
+
     // A second time, as an update does; and a plugin that another build put there.
     make("install", &prefix, "").ok();
     assert_eq!(files(&prefix), installed);

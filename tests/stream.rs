@@ -103,12 +103,50 @@ fn it_is_one_executable_that_holds_no_layer() {
     let lines: Vec<&str> = text.lines().collect();
     let gantry = gantry().canonicalize().expect("a path");
     assert_eq!(lines[0], format!("#!{} stream", gantry.display()));
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1], format!("exec '{}' stream \"$0\" \"$@\"", gantry.display()));
+    assert_eq!(lines.len(), 3);
     // Nix finds in it what it needs at run time.
     for path in paths(&store) {
-        assert!(json(lines[1])["planned"].to_string().contains(path.to_str().expect("UTF-8")));
+        assert!(json(lines[2])["planned"].to_string().contains(path.to_str().expect("UTF-8")));
     }
     assert!(text.len() < 4096, "{}", text.len());
+}
+
+#[test]
+fn shells_run_it_as_the_kernel_does() {
+    let store = Store::new();
+    let stream = build(&store, "stream", &json!({}));
+    let with_arguments = ["-t", "a b:1", "--cores", "1"];
+    let named = ["--repo_tag", "named:by-argument"];
+    let direct =
+        [&[][..], &named].map(|arguments| fs::read(written(&store, &stream, arguments)).expect("it"));
+    assert!(direct[0] != direct[1]);
+    let refused = said(&stream, &with_arguments);
+    let folder = stream.parent().expect("a folder");
+    for shell in [&["bash"][..], &["dash"], &["busybox", "sh"], &["bash", "--posix", "-eu"]] {
+        for (arguments, expected) in [&[][..], &named].into_iter().zip(&direct) {
+            for file in [stream.clone(), Path::new(".").join(stream.file_name().expect("a name"))] {
+                let mut command = Command::new(shell[0]);
+                command.args(&shell[1..]).arg(&file).args(arguments).current_dir(folder);
+                let output =
+                    command.stderr(Stdio::inherit()).output().expect("a shell; tests/setup installs it");
+                assert!(
+                    output.status.success() && output.stdout == *expected,
+                    "{shell:?} {file:?} {arguments:?}"
+                );
+            }
+        }
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).arg(&stream).args(with_arguments);
+        let ran = run(&mut command);
+        assert_eq!((ran.code, &ran.stderr), (refused.code, &refused.stderr), "{shell:?}");
+    }
+    // One that an earlier version has made has no line for shells.
+    let text = fs::read_to_string(&stream).expect("UTF-8");
+    let lines: Vec<&str> = text.lines().collect();
+    let earlier = store.folder().write("earlier", format!("{}\n{}\n", lines[0], lines[2]));
+    fs::set_permissions(&earlier, Permissions::from_mode(0o755)).expect("a mode");
+    assert!(fs::read(written(&store, &earlier, &[])).expect("an archive") == direct[0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The executable that an image of `format = "stream"` is: a line that has the kernel start gantry on the
-//! file itself (execve(2), "Interpreter scripts"), and the recipe in a second line.
+//! file itself (execve(2), "Interpreter scripts"), a line that has a shell do the same, because dockerTools' streams are
+//! shell scripts and are started as `bash FILE`, and the recipe in a third line.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,7 +14,7 @@ const LONGEST: usize = 255;
 pub fn write_script(path: &Path, place: Place, gantry: &Path, recipe: &[u8]) -> Result<(), OutputError> {
     let line = first_line(gantry)?;
     let whole = WholeFile::create(path, place)?;
-    let bytes = [&line[..], recipe, b"\n"].concat();
+    let bytes = [&line[..], &line_for_shells(gantry), recipe, b"\n"].concat();
     whole.write_all(&bytes)?;
     whole.finish_executable()
 }
@@ -21,8 +22,26 @@ pub fn write_script(path: &Path, place: Place, gantry: &Path, recipe: &[u8]) -> 
 /// The recipe in the executable `bytes`; none if it is no such executable.
 pub fn recipe_of_script(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.strip_prefix(b"#!")?.iter().position(|&byte| byte == b'\n')?;
-    let (line, recipe) = bytes[2..].split_at(end);
-    line.ends_with(b" stream").then_some(recipe)
+    let (line, rest) = bytes[2..].split_at(end);
+    if !line.ends_with(b" stream") {
+        return None;
+    }
+    // The first version wrote no line for shells.
+    let rest = &rest[1..];
+    match rest.strip_prefix(EXEC) {
+        Some(rest) => rest.iter().position(|&byte| byte == b'\n').map(|end| &rest[end + 1..]),
+        None => Some(rest),
+    }
+}
+
+/// What the line for shells begins with; a recipe begins with a brace.
+const EXEC: &[u8] = b"exec ";
+
+/// A POSIX shell becomes gantry before it reads the recipe.
+fn line_for_shells(gantry: &Path) -> Vec<u8> {
+    let quoted =
+        gantry.as_os_str().as_bytes().split(|&byte| byte == b'\'').collect::<Vec<_>>().join(&b"'\\''"[..]);
+    [EXEC, b"'", &quoted, b"' stream \"$0\" \"$@\"\n"].concat()
 }
 
 fn first_line(gantry: &Path) -> Result<Vec<u8>, OutputError> {
@@ -54,8 +73,12 @@ mod tests {
 
     #[test]
     fn a_recipe_is_what_follows() {
-        assert_eq!(recipe_of_script(b"#!/bin/gantry stream\n{}\n"), Some(&b"\n{}\n"[..]));
-        for other in [&b""[..], b"{}", b"#!/bin/sh\n", b"#!/bin/gantry stream"] {
+        assert_eq!(recipe_of_script(b"#!/bin/gantry stream\n{}\n"), Some(&b"{}\n"[..]));
+        let now = b"#!/bin/gantry stream\nexec '/bin/gantry' stream \"$0\" \"$@\"\n{}\n";
+        assert_eq!(recipe_of_script(now), Some(&b"{}\n"[..]));
+        for other in
+            [&b""[..], b"{}", b"#!/bin/sh\n", b"#!/bin/gantry stream", b"#!/bin/gantry stream\nexec x"]
+        {
             assert_eq!(recipe_of_script(other), None);
         }
     }

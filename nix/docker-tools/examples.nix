@@ -1,5 +1,5 @@
 # Images that show what each function does, under the names that they have in nixpkgs' dockerTools.examples.
-# tests/docker_tools.rs builds and runs them; docs/docker-tools.md says which test looks at which.
+# tests/docker_tools builds and runs them; docs/docker-tools.md says which test looks at which.
 {
   pkgs,
   gantry,
@@ -42,6 +42,54 @@ let
     ];
   };
 
+  # A service with its files, directories and user.
+  nginxArguments =
+    let
+      port = "80";
+      configuration = pkgs.writeText "nginx.conf" ''
+        user nobody nobody;
+        daemon off;
+        error_log /dev/stdout info;
+        pid /tmp/nginx.pid;
+        events { }
+        http {
+          access_log /dev/stdout;
+          client_body_temp_path /tmp/body;
+          proxy_temp_path /tmp/proxy;
+          fastcgi_temp_path /tmp/fastcgi;
+          uwsgi_temp_path /tmp/uwsgi;
+          scgi_temp_path /tmp/scgi;
+          server {
+            listen ${port};
+            location / { root ${root}; }
+          }
+        }
+      '';
+      root = pkgs.writeTextDir "index.html" ''
+        <html><body><h1>Hello from NGINX</h1></body></html>
+      '';
+    in
+    {
+      name = "nginx-container";
+      tag = "latest";
+      contents = [
+        dockerTools.fakeNss
+        pkgs.nginx
+      ];
+      extraCommands = ''
+        mkdir -p -m 1777 tmp
+        mkdir -p var/log/nginx
+      '';
+      config = {
+        Cmd = [
+          "nginx"
+          "-c"
+          configuration
+        ];
+        ExposedPorts."${port}/tcp" = { };
+      };
+    };
+
   # What a development shell is made of.
   shellOf = attributes: pkgs.runCommand "shell" attributes "mkdir -p $out; echo built > $out/result";
 in
@@ -74,53 +122,9 @@ rec {
     compressor = "zstd";
   };
 
-  # A service with its files, directories and user.
-  nginx =
-    let
-      port = "80";
-      configuration = pkgs.writeText "nginx.conf" ''
-        user nobody nobody;
-        daemon off;
-        error_log /dev/stdout info;
-        pid /tmp/nginx.pid;
-        events { }
-        http {
-          access_log /dev/stdout;
-          client_body_temp_path /tmp/body;
-          proxy_temp_path /tmp/proxy;
-          fastcgi_temp_path /tmp/fastcgi;
-          uwsgi_temp_path /tmp/uwsgi;
-          scgi_temp_path /tmp/scgi;
-          server {
-            listen ${port};
-            location / { root ${root}; }
-          }
-        }
-      '';
-      root = pkgs.writeTextDir "index.html" ''
-        <html><body><h1>Hello from NGINX</h1></body></html>
-      '';
-    in
-    buildLayeredImage {
-      name = "nginx-container";
-      tag = "latest";
-      contents = [
-        dockerTools.fakeNss
-        pkgs.nginx
-      ];
-      extraCommands = ''
-        mkdir -p -m 1777 tmp
-        mkdir -p var/log/nginx
-      '';
-      config = {
-        Cmd = [
-          "nginx"
-          "-c"
-          configuration
-        ];
-        ExposedPorts."${port}/tcp" = { };
-      };
-    };
+  # A service, as an archive and as a stream.
+  nginx = buildLayeredImage nginxArguments;
+  nginxStream = streamLayeredImage nginxArguments;
 
   # A service that runs as a user made by shadow's programs, on data that belongs to it.
   redis = buildImage {
@@ -143,6 +147,26 @@ rec {
       WorkingDir = "/data";
       Volumes."/data" = { };
     };
+  };
+
+  # Commands as root on top of an image.
+  runAsRootParentImage = buildImage {
+    name = "runAsRootParentImage";
+    tag = "latest";
+    fromImage = bash;
+    runAsRoot = "touch /example-file";
+  };
+
+  # Programs for people; those that the package set has.
+  editors = buildImage {
+    name = "editors";
+    copyToRoot = [
+      pkgs.bash
+      pkgs.coreutils
+      (pkgs.emacs or null)
+      (pkgs.nano or null)
+      (pkgs.vim or null)
+    ];
   };
 
   # Commands as root, on top of the contents, before the unprivileged ones.
@@ -497,6 +521,14 @@ rec {
     finalImageTag = "2.2.1";
     finalImageName = "nix";
   };
+  # The same, fetched again whenever what fetches it changes.
+  testNixFromDockerHub = (pkgs.testers.invalidateFetcherByDrvHash or (fetch: fetch)) pullImage {
+    imageName = "nixos/nix";
+    imageDigest = "sha256:85299d86263a3059cf19f419f9d286cc9f06d3c13146a8ebbb21b3437f598357";
+    sha256 = "19fw0n3wmddahzr20mhdqv6jkjn1kanh6n2mrr08ai53dr8ph5n7";
+    finalImageTag = "2.2.1";
+    finalImageName = "nix";
+  };
   onTopOfPulledImage = buildImage {
     name = "onTopOfPulledImage";
     tag = "latest";
@@ -657,6 +689,20 @@ rec {
       "USER=nobody"
     ];
   };
+  nix-layered = streamLayeredImage {
+    name = "nix-layered";
+    tag = "latest";
+    contents = [
+      pkgs.nix
+      pkgs.bash
+      pkgs.coreutils
+    ];
+    includeNixDB = true;
+    config.Env = [
+      "NIX_PAGER=cat"
+      "USER=nobody"
+    ];
+  };
 
   # --- For another machine
 
@@ -666,7 +712,7 @@ rec {
       target =
         if system == "aarch64-linux" then pkgs.pkgsCross.gnu64 else pkgs.pkgsCross.aarch64-multiplatform;
     in
-    (import ./docker-tools.nix {
+    (import ../docker-tools.nix {
       pkgs = target;
       inherit gantry;
     }).buildImage
