@@ -11,6 +11,7 @@
 }:
 let
   inherit (arguments) numberOf orElse timeOf;
+  configuration = config.of;
   epoch = "1970-01-01T00:00:01Z";
 
   toList =
@@ -169,7 +170,9 @@ let
 
           # Of the contents alone, and only where no script made them as root: store paths stay root's.
           owned =
-            (uid != 0 || gid != 0) && runAsRoot == null && (toList root != [ ] || textOf extraCommands != "");
+            (numberOf uid != 0 || numberOf gid != 0)
+            && runAsRoot == null
+            && (toList root != [ ] || textOf extraCommands != "");
 
           image = ociImage (
             arguments.callerOf function users (if contents == null then { } else { copyToRoot = "contents"; })
@@ -185,7 +188,7 @@ let
               meta = orElse { } meta;
               copyToRoot = lastWins root;
               fromImage = chosenImage function users fromImage fromImageName fromImageTag;
-              config = config' function users.config or null;
+              config = configuration function config;
               compressor = compressorOf function users compressor;
               layering = "single";
               # A base of any size gets its two layers.
@@ -220,8 +223,6 @@ let
         );
     in
     call;
-  config' = config.of;
-
   # --- Images in many layers
 
   # The image's name and tag are its own, as with nixpkgs.
@@ -286,7 +287,7 @@ let
       meta = orElse { } meta;
       fromImage = chosenImage function users fromImage null null;
       contents = firstWins contents;
-      config = config' function config;
+      config = configuration function config;
     }
     // scripts { inherit extraCommands fakeRootCommands enableFakechroot; }
     // (

@@ -68,6 +68,10 @@ let
           "exportReferencesGraph"
           "unsafeDiscardReferences"
         ]
+        // builtins.intersectAttrs {
+          imageName = null;
+          imageTag = null;
+        } result
         // {
           passthru = result.passthru or { };
           meta = result.meta or { };
@@ -75,9 +79,13 @@ let
           nativeBuildInputs = [ ];
           buildInputs = [ ];
         };
-      new = newAttributes old change;
-      names = builtins.attrNames new;
-      wrong = builtins.filter (name: instead ? ${name} || ofStdenv name) names;
+      all = newAttributes old change;
+      # Some write `old // { … }`.
+      unchanged = builtins.filter (name: old ? ${name} && all.${name} == old.${name}) (
+        builtins.attrNames all
+      );
+      new = removeAttrs all unchanged;
+      wrong = builtins.filter (name: instead ? ${name} || ofStdenv name) (builtins.attrNames new);
       wrongName = builtins.head wrong;
 
       added =

@@ -6,6 +6,7 @@
   programs,
   system ? builtins.currentSystem,
   hostSystem ? system,
+  overlays ? [ ],
 }:
 let
   lib = import ./lib.nix;
@@ -133,85 +134,101 @@ let
         cp "$textPath" "$target"
         ${if executable then "chmod 755" else "chmod 644"} "$target"
       '';
-in
-{
-  inherit
-    lib
-    stdenv
-    bash
-    runCommand
-    ;
-  bashInteractive = bash;
-  runtimeShell = shell;
-  inherit coreutils;
-  pkgsStatic = { inherit busybox; };
 
-  writeText = name: text: write { inherit name text; };
-  writeTextDir =
-    path: text:
-    write {
-      name = baseNameOf path;
-      inherit text;
-      destination = "/${path}";
-    };
-  writeScript =
-    name: text:
-    write {
-      inherit name text;
-      executable = true;
-    };
-  writeScriptBin =
-    name: text:
-    write {
-      inherit name text;
-      executable = true;
-      destination = "/bin/${name}";
-    };
-  writeShellScriptBin =
-    name: text:
-    write {
-      inherit name;
-      text = "#!${shell}\n${text}";
-      executable = true;
-      destination = "/bin/${name}";
-    };
+  self = builtins.foldl' (prev: overlay: prev // overlay self prev) packages overlays;
+  with' =
+    more:
+    import ./pkgs.nix (
+      {
+        inherit
+          programs
+          system
+          hostSystem
+          overlays
+          ;
+      }
+      // more
+    );
 
-  hello = package "hello" ''
-    mkdir -p $out/bin
-    printf '#!%s\necho "Hello, world!"\n' ${shell} > $out/bin/hello
-    chmod 755 $out/bin/hello
-  '';
-  nginx = withLibraries "nginx" [ "nginx" ] [ ];
-  redis = withLibraries "redis" [ "redis-server" "redis-cli" ] [ ];
-  nix = withLibraries "nix" [ "nix" ] [ "nix-store" "nix-daemon" "nix-build" "nix-instantiate" ];
-  shadow = withLibraries "shadow" [ "useradd" "groupadd" ] [ ];
-  cacert = package "cacert" ''
-    mkdir -p $out/etc/ssl/certs
-    echo '-----BEGIN CERTIFICATE-----' > $out/etc/ssl/certs/ca-bundle.crt
-  '';
+  packages = {
+    inherit
+      lib
+      stdenv
+      bash
+      runCommand
+      ;
+    bashInteractive = bash;
+    runtimeShell = shell;
+    inherit coreutils;
+    pkgsStatic = { inherit busybox; };
 
-  pkgsCross.aarch64-multiplatform = import ./pkgs.nix {
-    inherit programs system;
-    hostSystem = "aarch64-linux";
+    writeText = name: text: write { inherit name text; };
+    writeTextDir =
+      path: text:
+      write {
+        name = baseNameOf path;
+        inherit text;
+        destination = "/${path}";
+      };
+    writeScript =
+      name: text:
+      write {
+        inherit name text;
+        executable = true;
+      };
+    writeScriptBin =
+      name: text:
+      write {
+        inherit name text;
+        executable = true;
+        destination = "/bin/${name}";
+      };
+    writeShellScriptBin =
+      name: text:
+      write {
+        inherit name;
+        text = "#!${shell}\n${text}";
+        executable = true;
+        destination = "/bin/${name}";
+      };
+
+    hello = package "hello" ''
+      mkdir -p $out/bin
+      printf '#!%s\necho "Hello, world!"\n' ${shell} > $out/bin/hello
+      chmod 755 $out/bin/hello
+    '';
+    nginx = withLibraries "nginx" [ "nginx" ] [ ];
+    redis = withLibraries "redis" [ "redis-server" "redis-cli" ] [ ];
+    nix = withLibraries "nix" [ "nix" ] [ "nix-store" "nix-daemon" "nix-build" "nix-instantiate" ];
+    shadow = withLibraries "shadow" [ "useradd" "groupadd" ] [ ];
+    cacert = package "cacert" ''
+      mkdir -p $out/etc/ssl/certs
+      echo '-----BEGIN CERTIFICATE-----' > $out/etc/ssl/certs/ca-bundle.crt
+    '';
+
+    # As in nixpkgs, overlays are for packages of other platforms, too.
+    extend = overlay: with' { overlays = overlays ++ [ overlay ]; };
+    pkgsCross.aarch64-multiplatform = with' { hostSystem = "aarch64-linux"; };
+
+    # What a system says that has these files in /etc: links to them, and from those to where they are.
+    nixos =
+      { environment }:
+      let
+        etc = runCommand "etc" { } (
+          "mkdir -p $out/etc\n"
+          + builtins.concatStringsSep "" (
+            lib.mapAttrsToList (
+              name: file: "printf %s ${lib.escapeShellArg file.text} > $out/etc/${name}\n"
+            ) environment.etc
+          )
+        );
+      in
+      {
+        config.system.build.etcActivationCommands = ''
+          ln -sfn ${etc}/etc /etc/static
+          for file in /etc/static/*; do ln -s "$file" "/etc/$(basename "$file")"; done
+        '';
+      };
   };
-
-  # What a system says that has these files in /etc: links to them, and from those to where they are.
-  nixos =
-    { environment }:
-    let
-      etc = runCommand "etc" { } (
-        "mkdir -p $out/etc\n"
-        + builtins.concatStringsSep "" (
-          lib.mapAttrsToList (
-            name: file: "printf %s ${lib.escapeShellArg file.text} > $out/etc/${name}\n"
-          ) environment.etc
-        )
-      );
-    in
-    {
-      config.system.build.etcActivationCommands = ''
-        ln -sfn ${etc}/etc /etc/static
-        for file in /etc/static/*; do ln -s "$file" "/etc/$(basename "$file")"; done
-      '';
-    };
-}
+in
+self

@@ -123,3 +123,17 @@ fn a_variable_is_once_in_the_configuration_that_the_manifest_names() {
     let env = Container::load(&archive).run(&["/bin/env"]).ok();
     assert!(env.contains("LAST_LAYER=child") && env.contains("FROM_PARENT=true"), "{env}");
 }
+
+#[test]
+fn merged_images_are_a_base_by_their_first_with_a_warning() {
+    for nix in modes() {
+        let ran = nix.eval(&with_tools(
+            r#"let on = fromImage: (dockerTools.buildImage { name = "x"; inherit fromImage; }).drvPath; in
+            [ (on examples.mergedBashAndRedis) (on examples.bash) ]"#,
+        ));
+        let warning = "dockerTools.buildImage: fromImage: found an archive of several images (bash:latest, redis:latest)";
+        assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
+        let paths = support::json(&ran.ok());
+        assert_eq!(paths[0], paths[1]);
+    }
+}

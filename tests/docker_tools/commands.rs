@@ -95,3 +95,48 @@ fn nginx_serves() {
     let answer = container.text("answer");
     assert!(answer.contains("Hello from NGINX"), "{answer:?} {ran:?}");
 }
+
+#[test]
+fn scripts_may_make_and_use_tmp() {
+    let nix = Nix::without_plugin();
+    for (function, arguments) in [
+        ("buildImage", r#"runAsRoot = "mkdir -p /tmp; echo x > /tmp/x; chmod 1777 /tmp";"#),
+        (
+            "buildLayeredImage",
+            r#"enableFakechroot = true; fakeRootCommands = "mkdir /tmp; echo x > /tmp/x; chmod 1777 /tmp";"#,
+        ),
+        ("buildLayeredImage", r#"fakeRootCommands = "mkdir tmp; echo x > tmp/x; chmod 1777 tmp";"#),
+        ("buildLayeredImage", r#"extraCommands = "mkdir -m 1777 tmp; echo x > tmp/x";"#),
+    ] {
+        let image = format!(r#"dockerTools.{function} {{ name = "x"; {arguments} }}"#);
+        let container = Container::load(&built(&nix, &image));
+        assert_eq!(container.stat("tmp"), "1777 0:0", "{arguments}");
+        assert_eq!(names(&container.root.join("tmp")), ["x"], "{arguments}");
+    }
+}
+
+#[test]
+fn there_is_an_empty_tmp_after_commands_as_root() {
+    let nix = Nix::without_plugin();
+    let container =
+        Container::load(&built(&nix, r#"dockerTools.buildImage { name = "x"; runAsRoot = "touch /a"; }"#));
+    assert_eq!(container.stat("tmp"), "755 0:0");
+    assert_eq!(names(&container.root.join("tmp")), [""; 0]);
+    let image =
+        r#"dockerTools.buildImage { name = "x"; runAsRoot = "touch /a"; extraCommands = "chmod 0777 tmp"; }"#;
+    assert_eq!(Container::load(&built(&nix, image)).stat("tmp"), "777 0:0");
+}
+
+#[test]
+fn scripts_beside_a_nix_database_find_the_store() {
+    let nix = Nix::without_plugin();
+    for function in ["buildImageWithNixDb", "buildLayeredImageWithNixDb"] {
+        let argument = if function == "buildImageWithNixDb" { "copyToRoot" } else { "contents" };
+        let image = format!(
+            r#"dockerTools.{function} {{
+              name = "x"; {argument} = pkgs.hello; extraCommands = "test -d ./nix/store; touch found";
+            }}"#
+        );
+        assert!(Container::load(&built(&nix, &image)).root.join("found").exists(), "{function}");
+    }
+}

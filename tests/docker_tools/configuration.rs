@@ -43,6 +43,24 @@ fn a_stream_takes_another_name_and_tag() {
 }
 
 #[test]
+fn shells_start_a_stream() {
+    let nix = Nix::without_plugin();
+    let path =
+        run(nix.command("nix-build").args(["--no-out-link", "--expr", &with_tools("examples.helloOnRoot")]))
+            .ok();
+    let written = |start: &str| {
+        let archive = nix.folder().join("archive.tar");
+        run(&mut nix.in_store(&format!("{start} {path} --repo_tag a:b > {}", archive.display()))).ok();
+        fs::read(archive).expect("an archive")
+    };
+    let archive = written("");
+    assert!(archive.len() > 10_000);
+    for shell in ["bash", "sh", "busybox sh"] {
+        assert!(written(shell) == archive, "{shell}");
+    }
+}
+
+#[test]
 fn the_stream_script_writes_what_the_stream_writes() {
     let nix = Nix::without_plugin();
     let plain = fs::read(streamed(&nix, "examples.helloOnRoot", "")).expect("an archive");
@@ -91,6 +109,26 @@ fn the_architecture_is_the_targets() {
           name = "x"; contents = target.hello; }"#
         .replace("NIX", &manifest().join("nix").display().to_string());
     assert_eq!(Container::load(&built(&nix, &layered)).document["architecture"], "arm64");
+}
+
+#[test]
+fn an_overlay_reaches_packages_of_other_platforms() {
+    for nix in modes() {
+        let shown = value(
+            &nix,
+            &r#"let
+              overlaid = pkgs.extend (final: prev: { dockerTools = import TOOLS { pkgs = final; inherit gantry; }; });
+              image = set: set.dockerTools.buildImage { name = "x"; copyToRoot = set.hello; };
+              cross = overlaid.pkgsCross.aarch64-multiplatform;
+              arm = dockerTools.buildImage { name = "x"; copyToRoot = cross.hello; architecture = "arm64"; };
+            in [
+              ((image cross).drvPath == arm.drvPath)
+              ((image overlaid).drvPath == (image (pkgs // { inherit dockerTools; })).drvPath)
+            ]"#
+            .replace("TOOLS", &quoted(&manifest().join("nix/docker-tools.nix"))),
+        );
+        assert_eq!(shown, json!([true, true]));
+    }
 }
 
 #[test]

@@ -75,12 +75,14 @@ fn override_attrs_changes_what_needs_no_builder() {
                   (drv.overrideAttrs (final: old: {{ meta.x = 1; passthru.y = final.meta.x; }})).y
                   (drv.overrideAttrs {{ preferLocalBuild = false; FOO = "x"; }}).drvAttrs.FOO
                   ((drv.overrideAttrs {{ meta.x = 1; }}).overrideAttrs {{ meta.y = 2; }}).meta
+                  ((drv.overrideAttrs (old: old // {{ name = "other"; }})).drvPath
+                    == (drv.overrideAttrs {{ name = "other"; }}).drvPath)
                   (drv.override or null != null && drv.outputs == [ "out" ])
                 ]) {RESULTS}"#
             ),
         );
         for (name, shown) in shown.as_object().expect("a set") {
-            let expected = json!(["a-b-c", true, true, 1, true, "d", 1, "x", { "y": 2 }, true]);
+            let expected = json!(["a-b-c", true, true, 1, true, "d", 1, "x", { "y": 2 }, true, true]);
             assert_eq!(shown, &expected, "{name}");
         }
         // Other arguments keep the change, as with nixpkgs' makeOverridable.
