@@ -43,6 +43,7 @@ pub use compression::{DEFAULT_GZIP_LEVEL, DEFAULT_ZSTD_LEVEL};
 pub use error::{ArgumentError, Step};
 pub use layers::LayerHistory;
 pub(crate) use pattern::compile;
+pub use permissions::Files;
 pub use pull::check_pull;
 
 /// What determines the root layer and the configuration: the arguments of the derivation `NAME-root`.
@@ -140,22 +141,6 @@ pub struct PermissionRule {
     pub mode: Option<u32>,
     /// What it says of the owner.
     pub owner: PartialOwner,
-}
-
-/// Files that a rule is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Files {
-    /// A glob over absolute paths: `*` and `?` within a component, `**` any number of components,
-    /// `[abc]` a class.
-    Glob(String),
-    /// Those of one source.
-    Source {
-        /// A path of `copy_to_root`, or a store path, as it is written there.
-        source: PathBuf,
-        /// Found anywhere in the path that a file has in the store: a regular expression that means the
-        /// same in RE2 (Go, nix2container) and in the crate regex.
-        regex: String,
-    },
 }
 
 /// Scripts that finish a root layer, and what they are run with. At least one is there.

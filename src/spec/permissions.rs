@@ -7,7 +7,23 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::read::{At, Found, attributes, list, no_nul, quote, set, string};
-use super::{ArgumentError, DirectoryRule, Files, PartialOwner, PermissionRule, owner, pattern, sources};
+use super::{ArgumentError, DirectoryRule, PartialOwner, PermissionRule, owner, pattern, sources};
+
+/// Files that a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Files {
+    /// A glob over absolute paths: `*` and `?` within a component, `**` any number of components,
+    /// `[abc]` a class.
+    Glob(String),
+    /// Those of one source.
+    Source {
+        /// A path of `copy_to_root`, or a store path, as it is written there.
+        source: PathBuf,
+        /// Found anywhere in the path that a file has in the store: a regular expression that means the
+        /// same in RE2 (Go, nix2container) and in the crate regex.
+        regex: String,
+    },
+}
 
 /// The argument `directories`, in the order of the paths.
 pub(super) fn directories(at: At, value: &Value) -> Result<Vec<DirectoryRule>, ArgumentError> {
