@@ -28,6 +28,7 @@
   "shell"
   "path"
   "includeStorePaths"
+  "includeCopiedPaths"
   "includeNixDB"
   "maxLayers"
   "minLayerSize"

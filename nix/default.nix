@@ -63,6 +63,7 @@ in
         "imageName"
         "imageDigest"
         "tag"
+        "manifest"
         "os"
         "arch"
         "variant"
@@ -82,7 +83,8 @@ in
       {
         pure = false;
         fetch = needsPlugin;
-        request = needsPlugin;
+        # Credentials are read by the plugin alone.
+        request = asked: if asked.request == "credentials" then { found = false; } else needsPlugin asked;
         fail = message: throw message;
       };
 }

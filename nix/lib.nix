@@ -1,4 +1,4 @@
-# The functions without the plugin: those of ./default.nix, and `dockerTools`, for one set of packages.
+# The functions without the plugin: those of ./default.nix, `dockerTools` and `nix2container`, for one set of packages.
 # Images are built on the machine that builds, for whatever machine the packages are.
 {
   pkgs,
@@ -7,4 +7,5 @@
 import ./. { inherit gantry; }
 // {
   dockerTools = import ./docker-tools.nix { inherit pkgs gantry; };
+  nix2container = import ./nix2container.nix { inherit pkgs gantry; };
 }

@@ -76,6 +76,7 @@ let
           shell = pathOf (arguments.shell or null);
           path = map pathOf (listOf (arguments.path or [ ]));
           inherit includeNixDB;
+          includeCopiedPaths = arguments.includeCopiedPaths or true;
           config = arguments.config or { };
           inherit mtime;
         }
@@ -97,12 +98,38 @@ let
         compressionLevel = arguments.compressionLevel or null;
       };
 
+      # Each is a set, or the paths alone.
+      givenLayers = map (
+        layer:
+        if builtins.isAttrs layer && !(layer ? outPath || layer ? __toString) then
+          layer
+        else
+          { paths = layer; }
+      ) (arguments.layers or [ ]);
+      # What the closures of each are exported of.
+      layerPaths = map (
+        layer: map storePathOf (listOf (layer.paths or [ ]) ++ listOf (layer.copyToRoot or [ ]))
+      ) givenLayers;
+      # Paths that are no reason for themselves to be in the image, but for what they refer to.
+      passedThrough = builtins.concatMap (
+        layer: map pathOf (listOf (layer.copyToRoot or [ ]) ++ listOf (layer.ignore or [ ]))
+      ) givenLayers;
+
+      # Those that are.
+      shippedPaths = builtins.concatMap (
+        layer:
+        let
+          ignored = map pathOf (listOf (layer.ignore or [ ]));
+        in
+        builtins.filter (path: !builtins.elem path ignored) (map storePathOf (listOf (layer.paths or [ ])))
+      ) givenLayers;
+
       # Each is built on top of those before it, and knows which paths they have.
-      layerPaths = map (layer: map storePathOf (listOf layer)) (arguments.layers or [ ]);
       layers = builtins.genList (
         i:
         let
-          paths = builtins.elemAt layerPaths i;
+          layer = builtins.elemAt givenLayers i;
+          copies = layer ? copyToRoot;
         in
         task (
           {
@@ -114,15 +141,34 @@ let
                 // compression
                 // below
                 // {
-                  inherit paths mtime;
-                  below = map pathOf (builtins.genList (builtins.elemAt layers) i);
-                };
+                  inherit mtime;
+                  paths = map storePathOf (listOf (layer.paths or [ ]));
+                  below = builtins.concatMap listOf (builtins.genList (builtins.elemAt layerOutputs) i);
+                }
+                // (if copies then { copyToRoot = sources layer.copyToRoot; } else { })
+                // (if copies && fromImage != null then { directoryLinks = "${directoryLinks}"; } else { })
+                // (if layer ? ignore then { ignore = map pathOf (listOf layer.ignore); } else { })
+                // builtins.intersectAttrs {
+                  perms = null;
+                  maxLayers = null;
+                  history = null;
+                } layer;
             };
-            exportReferencesGraph.closure = paths;
+            exportReferencesGraph.closure = builtins.elemAt layerPaths i;
           }
           // withoutReferences
         )
-      ) (builtins.length layerPaths);
+      ) (builtins.length givenLayers);
+
+      # What an image takes of each: all of it, or the parts that it was divided into.
+      layerOutputs = builtins.genList (
+        i:
+        let
+          output = pathOf (builtins.elemAt layers i);
+          count = (builtins.elemAt givenLayers i).maxLayers or 1;
+        in
+        if count == 1 then output else builtins.genList (part: "${output}/${toString part}") count
+      ) (builtins.length givenLayers);
 
       imageArguments =
         owner
@@ -132,7 +178,7 @@ let
           name = imageName;
           created = arguments.created or "1970-01-01T00:00:01Z";
           inherit mtime includeStorePaths;
-          layers = map pathOf layers;
+          layers = layerOutputs;
           maxLayers = arguments.maxLayers or 100;
           minLayerSize = arguments.minLayerSize or 0;
           layering = arguments.layering or "size";
@@ -197,9 +243,20 @@ let
           gantry = {
             kind = "database";
             root = "${root}";
-            arguments = below // {
-              inherit mtime;
-            };
+            arguments =
+              below
+              // {
+                inherit mtime;
+              }
+              // (
+                if passedThrough == [ ] then
+                  { }
+                else
+                  {
+                    paths = [ "${root}" ] ++ shippedPaths;
+                    through = passedThrough;
+                  }
+              );
           };
           exportReferencesGraph.closure = [ "${root}" ] ++ builtins.concatLists layerPaths;
         }

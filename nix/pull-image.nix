@@ -31,7 +31,13 @@ let
           "docker-image-${finalImageName}-${finalImageTag}.tar"
         );
 
-      imageDigest = if given "imageDigest" then arguments.imageDigest else resolved;
+      imageDigest =
+        if given "imageDigest" then
+          arguments.imageDigest
+        else if given "manifest" then
+          kept.digest
+        else
+          resolved;
 
       # A tag is what the registry says now, which a pure evaluation must not depend on.
       resolved =
@@ -119,13 +125,44 @@ let
           );
         in
         if chosen.digest == digest then chosen // found else select chosen.digest;
-      manifest = select imageDigest;
-      described = prim.request {
-        request = "describe";
-        document = manifest.text;
-        inherit imageName;
-        inherit (manifest) digest;
-      };
+      manifest = if given "manifest" then kept else select imageDigest;
+      described =
+        if given "manifest" then
+          kept
+        else
+          prim.request {
+            request = "describe";
+            document = manifest.text;
+            inherit imageName;
+            inherit (manifest) digest;
+          };
+
+      # The manifest that the user keeps: no registry is asked what it says.
+      kept =
+        let
+          path = "${arguments.manifest}";
+          text = builtins.readFile arguments.manifest;
+          read = builtins.fromJSON text;
+          parts = [ read.config ] ++ read.layers;
+          isPart =
+            part:
+            builtins.isAttrs part
+            && builtins.isString (part.digest or null)
+            && builtins.match "sha256:[0-9a-f]{64}" part.digest != null
+            && builtins.isInt (part.size or null);
+        in
+        if read ? manifests then
+          prim.fail "manifest: ${toString arguments.manifest} is an index of images for several platforms; write the manifest of one of them: `skopeo inspect --raw docker://NAME@DIGEST` prints it"
+        else if !(read ? config && builtins.isList (read.layers or null) && builtins.all isPart parts) then
+          prim.fail "manifest: ${toString arguments.manifest} is not the manifest of an image; expected JSON with config and layers, each with digest and size"
+        else
+          {
+            inherit path;
+            digest = "sha256:${builtins.hashString "sha256" text}";
+            size = builtins.stringLength text;
+            mediaType = read.mediaType or "application/vnd.oci.image.manifest.v1+json";
+            blobs = map (part: { inherit (part) digest size; }) parts;
+          };
 
       # With credentials, which no derivation may see, the evaluator puts blobs into the store itself, under
       # the path that the derivation would give them; then nothing is left to build.

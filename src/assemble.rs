@@ -83,6 +83,16 @@ pub enum AssembleError {
     /// A path whose closure a layer shall hold was not exported.
     #[error("paths: {} is not in the exported closure", .0.display())]
     NotInClosure(PathBuf),
+    /// What a layer leaves out is needed in it.
+    #[error(
+        "ignore: {path} refers to {ignored}, which would be missing; take it out of ignore, or {path} out of the layer"
+    )]
+    Ignored {
+        /// What is in the layer.
+        path: String,
+        /// What it refers to.
+        ignored: String,
+    },
     /// An explicit layer was made on top of what the image does not have.
     #[error(
         "layers: {path} needs {missing}, which is in no layer: what was below the layer when it was made has to be below it in the image"
@@ -269,8 +279,9 @@ impl<'s> Plan<'s> {
     /// The documents of the image whose layers gave `blobs`.
     fn documents(self, blobs: &[Blob]) -> Result<Documents, AssembleError> {
         let layers = self.layers.into_iter().zip(blobs);
-        let records: Vec<LayerRecord> =
-            layers.map(|(layer, &blob)| LayerRecord { blob, paths: layer.paths }).collect();
+        let records: Vec<LayerRecord> = layers
+            .map(|(layer, &blob)| LayerRecord { blob, paths: layer.paths, history: layer.history })
+            .collect();
         let created = self.spec.created.seconds(self.surroundings.now);
         let documents =
             Documents::of_image(self.spec, self.config, self.below.as_ref(), &records, created, self.codec)?;
@@ -362,8 +373,11 @@ fn write_given(
     let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
     let shared = Shared { mtime: 0, owner };
     let blobs = layer::write_layers(layers, &shared, Compression::None, threads, sink, progress)?;
-    let records =
-        layers.iter().zip(blobs).map(|(layer, blob)| LayerRecord { blob, paths: layer.paths.clone() });
+    let records = layers.iter().zip(blobs).map(|(layer, blob)| LayerRecord {
+        blob,
+        paths: layer.paths.clone(),
+        history: layer.history.clone(),
+    });
     Ok(records.collect())
 }
 

@@ -80,7 +80,7 @@ fn outputs_are_there_for_every_system() {
     for system in SYSTEMS {
         let names = |attribute: &str| project.value(&format!("{attribute}.{system}"), "builtins.attrNames");
         assert_eq!(names("packages"), value!(["default", "gantry"]));
-        assert_eq!(names("lib"), value!(["dockerTools", "ociImage", "pullImage"]));
+        assert_eq!(names("lib"), value!(["dockerTools", "nix2container", "ociImage", "pullImage"]));
         assert_eq!(names("devShells"), value!(["default"]));
         let checks = names("checks");
         for release in RELEASES {
@@ -328,7 +328,7 @@ fn default_nix_has_what_the_flake_has() {
     );
     let without = json(&project.nix.eval(&expression).ok());
     assert_eq!(without["packages"], flakes);
-    assert_eq!(without["lib"], value!(["dockerTools", "ociImage", "pullImage"]));
+    assert_eq!(without["lib"], value!(["dockerTools", "nix2container", "ociImage", "pullImage"]));
     assert_eq!(without["others"], value!(["homeModules", "lib", "nixosModules", "overlays", "packages"]));
 }
 

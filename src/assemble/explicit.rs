@@ -1,33 +1,93 @@
 //! Explicit layers: each made by a derivation of its own from the closure of some paths, less what lies
-//! below, and put into images as it is.
+//! below, and of copies in `/`; put into images as it is.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{AssembleError, Surroundings, base_layers};
 use crate::base;
-use crate::closure::graph::{Graph, PathInfo};
+use crate::closure::graph::{Graph, PathInfo, reached};
 use crate::closure::layering;
 use crate::layer::tar::Shared;
-use crate::layer::{self, Layer, RecordedBlob, RecordedLayer, RecordedPath};
+use crate::layer::{self, Layer, LayerError, Piece, RecordedBlob, RecordedLayer, RecordedPath};
 use crate::output::BlobFile;
-use crate::spec::{LayerSpec, Layering};
+use crate::root::{self, Copies, RootError};
+use crate::spec::{Files, LayerSpec, Layering};
 
-/// Makes the layer that `spec` asks for, of the paths in `closure`, in the new directory `out`.
+/// Makes the layer that `spec` asks for, of the paths in `closure`, in the new directory `out`; if it may be
+/// divided, its parts in directories there that are called by their numbers.
 pub fn write_layer(
     spec: &LayerSpec,
     closure: Vec<PathInfo>,
     out: &Path,
     surroundings: &Surroundings,
-) -> Result<RecordedLayer, AssembleError> {
+) -> Result<(), AssembleError> {
     let known: HashMap<String, PathInfo> =
         closure.iter().map(|info| (info.path.clone(), info.clone())).collect();
-    for path in &spec.paths {
+    let copied: Vec<&Path> = spec.copy_to_root.iter().map(|source| source.path.as_path()).collect();
+    let named: Vec<&Path> = spec.paths.iter().map(PathBuf::as_path).collect();
+    for path in named.iter().chain(&copied) {
         // An argument may be a path below a store path.
         if !path.ancestors().any(|path| path.to_str().is_some_and(|path| known.contains_key(path))) {
-            return Err(AssembleError::NotInClosure(path.clone()));
+            return Err(AssembleError::NotInClosure(path.to_path_buf()));
         }
     }
+    let held = held(spec, &closure, &named, copied)?;
+    let below = below(spec, surroundings)?;
+    let without: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
+    let graph = Graph::new(held, &without)?;
+    let plan = match spec.max_layers {
+        1 => layering::plan(&graph, &Layering::Single, 1, 0)?,
+        most => layering::plan(&graph, &Layering::Popularity, most, 0)?,
+    };
+    let maker = Maker { spec, known: &known, surroundings };
+    let mut unmatched: Option<Vec<String>> = None;
+    let mut parts = plan.into_iter();
+    let last = parts.len().saturating_sub(1);
+    for part in 0..spec.max_layers {
+        let paths = parts.next().unwrap_or_default();
+        let directory = match spec.max_layers {
+            1 => out.to_path_buf(),
+            _ => out.join(part.to_string()),
+        };
+        fs::create_dir_all(&directory).map_err(|e| LayerError::io(&directory, e))?;
+        let unmatched_here = maker.layer(paths, part == last, &directory)?;
+        match &mut unmatched {
+            Some(globs) => globs.retain(|glob| unmatched_here.contains(glob)),
+            None => unmatched = Some(unmatched_here),
+        }
+    }
+    match unmatched.and_then(|globs| globs.into_iter().next()) {
+        Some(glob) => Err(RootError::LayerPerms(glob).into()),
+        None => Ok(()),
+    }
+}
+
+/// What is in the closures that the layer holds, also if it lies below.
+fn held<'s>(
+    spec: &LayerSpec,
+    closure: &[PathInfo],
+    named: &[&'s Path],
+    mut through: Vec<&'s Path>,
+) -> Result<Vec<PathInfo>, AssembleError> {
+    let ignored = |path: &str| spec.ignore.iter().any(|ignored| ignored == Path::new(path));
+    let (left_out, paths): (Vec<&Path>, Vec<&Path>) =
+        named.iter().partition(|path| spec.ignore.iter().any(|ignored| ignored == **path));
+    through.extend(left_out);
+    let mut held = reached(closure, &paths, &through);
+    held.retain(|info| !ignored(&info.path));
+    for info in &held {
+        if let Some(ignored) = info.references.iter().find(|path| ignored(path)) {
+            let (path, ignored) = (info.path.clone(), ignored.clone());
+            return Err(AssembleError::Ignored { path, ignored });
+        }
+    }
+    Ok(held)
+}
+
+/// The store paths that lie below the layer, but for those that get other modes and owners in it.
+fn below(spec: &LayerSpec, surroundings: &Surroundings) -> Result<Vec<PathBuf>, AssembleError> {
     let mut below = Vec::new();
     if let Some(base) = &spec.from_image {
         below.extend(
@@ -36,56 +96,79 @@ pub fn write_layer(
                     .map_err(AssembleError::FromImage)?,
             )
             .into_iter()
-            .flat_map(|layer| layer.paths),
+            .flat_map(|layer| layer.paths)
+            .map(PathBuf::from),
         );
     }
     for layer in &spec.below {
-        below.extend(RecordedLayer::read(layer)?.paths.into_iter().map(|path| path.path));
+        below.extend(RecordedLayer::read(layer)?.paths.into_iter().map(|path| PathBuf::from(path.path)));
     }
-    let without: Vec<&Path> = below.iter().map(Path::new).collect();
-    let graph = Graph::new(closure, &without)?;
-    let recorded = match graph.is_empty() {
-        true => RecordedLayer::new(None, Vec::new()),
-        false => of_closure(spec, &graph, &known, out, surroundings)?,
+    let again = |path: &PathBuf| {
+        spec.perms.iter().any(|rule| matches!(&rule.files, Files::Source { source, .. } if source == path))
     };
-    recorded.write(out)?;
-    Ok(recorded)
+    below.retain(|path| !again(path));
+    Ok(below)
 }
 
-/// The layer of all paths in `graph`: byte for byte what `layering = "single"` makes of them.
-fn of_closure(
-    spec: &LayerSpec,
-    graph: &Graph,
-    known: &HashMap<String, PathInfo>,
-    out: &Path,
-    surroundings: &Surroundings,
-) -> Result<RecordedLayer, AssembleError> {
-    let Surroundings { store, threads, now, progress } = *surroundings;
-    let shared = Shared { mtime: spec.mtime.seconds(now), owner: spec.owner.clone() };
-    let paths: Vec<String> = layering::plan(graph, &Layering::Single, 1, 0)?.into_iter().flatten().collect();
-    let sizes = layer::measure(&paths, &shared, threads)?;
-    let recorded = paths
-        .iter()
-        .filter_map(|path| known.get(path))
-        .map(|info| RecordedPath {
-            path: info.path.clone(),
-            nar_hash: info.nar_hash.clone(),
-            nar_size: info.nar_size,
-            references: info.references.clone(),
-        })
-        .collect();
-    let layers = [Layer::of_store_paths(paths, &sizes, store, &shared, Vec::new())];
-    let mut file = BlobFile::create(&RecordedLayer::blob_path(out))?;
-    let blobs = layer::write_layers(&layers, &shared, spec.compression, threads, &mut file, progress)?;
-    let blob = layers.iter().zip(blobs).next().map(|(layer, blob)| RecordedBlob {
-        digest: blob.digest,
-        size: blob.size,
-        diff_id: blob.diff_id,
-        uncompressed_size: layer.size,
-        encoding: blob.encoding,
-        codec: layer::codec(spec.compression),
-    });
-    Ok(RecordedLayer::new(blob, recorded))
+/// Makes the layers of one element of `layers`.
+struct Maker<'m> {
+    spec: &'m LayerSpec,
+    known: &'m HashMap<String, PathInfo>,
+    surroundings: &'m Surroundings<'m>,
+}
+
+impl Maker<'_> {
+    /// Makes the layer of these paths in `out`, byte for byte what `layering = "single"` makes of them, and, in the
+    /// last one, of the copies; returns the globs that are about nothing in it.
+    fn layer(&self, mut paths: Vec<String>, last: bool, out: &Path) -> Result<Vec<String>, AssembleError> {
+        let Surroundings { store, threads, now, progress } = *self.surroundings;
+        let spec = self.spec;
+        let recorded: Vec<RecordedPath> = paths
+            .iter()
+            .filter_map(|path| self.known.get(path))
+            .map(|info| RecordedPath {
+                path: info.path.clone(),
+                nar_hash: info.nar_hash.clone(),
+                nar_size: info.nar_size,
+                references: info.references.clone(),
+            })
+            .collect();
+        let shared = Shared { mtime: spec.mtime.seconds(now), owner: spec.owner.clone() };
+        let copies = Copies::new(spec, &mut paths, last, store)?;
+        if paths.is_empty() && copies.is_empty() {
+            RecordedLayer::new(None, Vec::new(), spec.history.clone()).write(out)?;
+            return Ok(copies.unmatched);
+        }
+        let mut copied = Vec::new();
+        let file = out.join("copies.tar");
+        if !copies.is_empty() {
+            let written = root::write_copies(&copies, &shared, &file, progress)?;
+            copied.push(Piece::Tar(file.clone(), written.members));
+        }
+        let layer = match paths.is_empty() {
+            true => Layer::of_members(copied, &shared),
+            false => {
+                let sizes = layer::measure(&paths, &shared, threads)?;
+                Layer::of_store_paths(paths, &sizes, store, &shared, copied)
+            }
+        };
+        let mut blob = BlobFile::create(&RecordedLayer::blob_path(out))?;
+        let layers = [layer];
+        let blobs = layer::write_layers(&layers, &shared, spec.compression, threads, &mut blob, progress)?;
+        if !copies.is_empty() {
+            fs::remove_file(&file).map_err(|e| LayerError::io(&file, e))?;
+        }
+        let blob = layers.iter().zip(blobs).next().map(|(layer, blob)| RecordedBlob {
+            digest: blob.digest,
+            size: blob.size,
+            diff_id: blob.diff_id,
+            uncompressed_size: layer.size,
+            encoding: blob.encoding,
+            codec: layer::codec(spec.compression),
+        });
+        RecordedLayer::new(blob, recorded, spec.history.clone()).write(out)?;
+        Ok(copies.unmatched)
+    }
 }
 
 /// Explicit layers that an image is made of.

@@ -20,7 +20,7 @@ use super::packing::packing;
 use super::progress::Display;
 use crate::assemble::{self, Plan, Recipe, Surroundings, Top};
 use crate::base::{self, filesystem};
-use crate::closure::graph::PathInfo;
+use crate::closure::graph::{PathInfo, reached};
 use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::output::{
@@ -168,8 +168,15 @@ pub fn run(arguments: Arguments, interrupted: Arc<AtomicBool>) -> Result<(), Fai
             };
             let time = spec.mtime.seconds(now);
             let whole = WholeDirectory::create(&out, place)?;
-            let written =
-                database::write(&attributes.closure, &root, image.as_ref(), time, whole.working(), &display);
+            let closure = match spec.paths {
+                None => attributes.closure,
+                Some(paths) => {
+                    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+                    let through: Vec<&Path> = spec.through.iter().map(PathBuf::as_path).collect();
+                    reached(&attributes.closure, &paths, &through)
+                }
+            };
+            let written = database::write(&closure, &root, image.as_ref(), time, whole.working(), &display);
             written.map_err(|e| named(&whole, e))?;
             whole.finish()?;
         }

@@ -32,6 +32,28 @@ pub struct Graph {
     index: HashMap<String, Node>,
 }
 
+/// The elements of `infos` that `paths` reach, and those that what is in `through` refers to reaches: a path in
+/// `through` is among them if one of these refers to it. Paths may lie below store paths.
+pub fn reached(infos: &[PathInfo], paths: &[&Path], through: &[&Path]) -> Vec<PathInfo> {
+    let known: HashMap<&str, &PathInfo> = infos.iter().map(|info| (&info.path[..], info)).collect();
+    let store_path = |path: &&Path| path.ancestors().find_map(|path| known.get(path.to_str()?).copied());
+    let mut to_do: Vec<&PathInfo> = paths.iter().filter_map(store_path).collect();
+    let of =
+        |info: &PathInfo| info.references.iter().filter_map(|path| known.get(&path[..]).copied()).collect();
+    for info in through.iter().filter_map(store_path) {
+        to_do.append(&mut of(info));
+    }
+    let mut seen = HashSet::new();
+    let mut reached = Vec::new();
+    while let Some(info) = to_do.pop() {
+        if seen.insert(&info.path[..]) {
+            to_do.append(&mut of(info));
+            reached.push(info.clone());
+        }
+    }
+    reached
+}
+
 /// Why an exported graph is not a closure.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphError {

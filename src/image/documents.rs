@@ -230,6 +230,9 @@ pub struct History {
     /// The program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
+    /// The author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// The store paths in the layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,

@@ -49,6 +49,7 @@ pub(super) fn inherited(config: &ImageConfig) -> Vec<History> {
     let entry = History {
         created: config.created.clone(),
         created_by: None,
+        author: None,
         comment: Some("a layer of the base image".to_string()),
         empty_layer: None,
     };

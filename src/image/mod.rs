@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::layer::Blob;
 use crate::spec::ImageSpec;
+use crate::spec::LayerHistory;
 
 /// Clients read no manifest or configuration over this many bytes (containers/image, `iolimits`).
 pub const MAX_DOCUMENT: usize = 4 << 20;
@@ -73,6 +74,8 @@ pub struct LayerRecord {
     pub blob: Blob,
     /// The store paths in it, for the history.
     pub paths: Vec<String>,
+    /// What the history says instead.
+    pub history: LayerHistory,
 }
 
 impl Documents {
@@ -92,8 +95,9 @@ impl Documents {
         let own = &layers[below.map_or(0, |below| below.rootfs.diff_ids.len())..];
         history.extend(own.iter().map(|layer| History {
             created: Some(created.clone()),
-            created_by: Some("gantry".to_string()),
-            comment: Some(comment(&layer.paths)),
+            created_by: Some(layer.history.created_by.clone().unwrap_or_else(|| "gantry".to_string())),
+            author: layer.history.author.clone(),
+            comment: Some(layer.history.comment.clone().unwrap_or_else(|| comment(&layer.paths))),
             empty_layer: None,
         }));
         let image_config = ImageConfig {

@@ -12,6 +12,7 @@ use super::extent::Extent;
 use super::tar::{self, BLOCK, Entry, Kind, Shared};
 use super::walk::{Found, Walk};
 use crate::digest::Digest;
+use crate::spec::LayerHistory;
 
 /// A layer that can be read.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Layer {
     pub given: Option<Given>,
     /// The store paths that its history entry names.
     pub paths: Vec<String>,
+    /// What its history entry says instead.
+    pub history: LayerHistory,
 }
 
 /// A blob of another image.
@@ -90,7 +93,14 @@ impl Layer {
         let members = pieces.iter().map(|piece| piece.size(shared)).sum();
         pieces.push(Piece::Zeros(tar::end_of_archive(members)));
         let size = members + tar::end_of_archive(members);
-        Layer { pieces, size, recorded: None, given: None, paths: Vec::new() }
+        Layer {
+            pieces,
+            size,
+            recorded: None,
+            given: None,
+            paths: Vec::new(),
+            history: LayerHistory::default(),
+        }
     }
 
     /// A layer that is a file already.
@@ -101,6 +111,7 @@ impl Layer {
             recorded: Some(recorded),
             given: None,
             paths: Vec::new(),
+            history: LayerHistory::default(),
         }
     }
 
@@ -140,7 +151,15 @@ impl Layer {
     /// A layer that is a blob of another image, with the digest that image gives it.
     pub fn of_blob(extent: Extent, digest: Option<Digest>, given: Given, paths: Vec<String>) -> Layer {
         let size = extent.size;
-        Layer { pieces: vec![Piece::Extent(extent)], size, recorded: digest, given: Some(given), paths }
+        let history = LayerHistory::default();
+        Layer {
+            pieces: vec![Piece::Extent(extent)],
+            size,
+            recorded: digest,
+            given: Some(given),
+            paths,
+            history,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoding, Extent, Given, Layer, LayerError};
 use crate::digest::Digest;
+use crate::spec::LayerHistory;
 
 /// The layout of `layer.json` that this version writes and reads.
 const VERSION: u32 = 1;
@@ -25,6 +26,13 @@ pub struct RecordedLayer {
     pub blob: Option<RecordedBlob>,
     /// The store paths in it, in its order.
     pub paths: Vec<RecordedPath>,
+    /// What the image's history says of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub history: LayerHistory,
+}
+
+fn is_default(history: &LayerHistory) -> bool {
+    *history == LayerHistory::default()
 }
 
 /// What is known of `blob`.
@@ -61,8 +69,8 @@ pub struct RecordedPath {
 
 impl RecordedLayer {
     /// A layer of these paths; without a blob there are none.
-    pub fn new(blob: Option<RecordedBlob>, paths: Vec<RecordedPath>) -> RecordedLayer {
-        RecordedLayer { version: VERSION, blob, paths }
+    pub fn new(blob: Option<RecordedBlob>, paths: Vec<RecordedPath>, history: LayerHistory) -> RecordedLayer {
+        RecordedLayer { version: VERSION, blob, paths, history }
     }
 
     /// Where the blob of the layer in `directory` is.
@@ -101,6 +109,7 @@ impl RecordedLayer {
         let extent = Extent { file: Arc::new(file), offset: 0, size: blob.size, path: path.into() };
         let given = Given { encoding: blob.encoding, diff_id: blob.diff_id, checked: true };
         let paths = self.paths.iter().map(|path| path.path.clone()).collect();
-        Ok(Some(Layer::of_blob(extent, Some(blob.digest), given, paths)))
+        let history = self.history.clone();
+        Ok(Some(Layer { history, ..Layer::of_blob(extent, Some(blob.digest), given, paths) }))
     }
 }

@@ -75,6 +75,11 @@ impl Walk {
         Path::new(OsStr::from_bytes(&self.path))
     }
 
+    /// The store path that is walked.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
     /// The next entry and its permission bits.
     pub fn advance(&mut self) -> Result<Option<(u32, Found<'_>)>, LayerError> {
         let name = match self.started {

@@ -11,7 +11,7 @@ use super::{Encoding, Extent, Layer, LayerError, Piece, Progress, compress, in_o
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::spec::{Compression, Owner};
+use crate::spec::{Compression, LayerHistory, Owner};
 
 /// A layer that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,8 +173,14 @@ pub fn compress_file(
     let owner = Owner { uid: 0, gid: 0, uname: String::new(), gname: String::new() };
     let shared = Shared { mtime: 0, owner };
     let size = file.size;
-    let layer =
-        Layer { pieces: vec![Piece::Extent(file)], size, recorded: None, given: None, paths: Vec::new() };
+    let layer = Layer {
+        pieces: vec![Piece::Extent(file)],
+        size,
+        recorded: None,
+        given: None,
+        paths: Vec::new(),
+        history: LayerHistory::default(),
+    };
     write_layers(&[layer], &shared, compression, threads, sink, progress).map(drop)
 }
 

@@ -5,6 +5,7 @@
 //! path that a link, a copied file or the configuration names.
 
 pub mod commands;
+mod copies;
 pub mod database;
 mod links;
 mod merge;
@@ -21,15 +22,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use copies::{Copies, write_copies};
 pub use links::DirectoryLinks;
 pub use merge::{Conflict, MergeError};
-pub use recorded::Recorded;
+pub use recorded::{Recorded, RecordedLayer};
 
 use crate::base::filesystem;
 use crate::base::{self, BaseError};
-use crate::layer::Progress;
 use crate::layer::tar::Shared;
-use crate::spec::{ArgumentError, Base, RootSpec};
+use crate::layer::{LayerError, Progress};
+use crate::spec::{ArgumentError, Base, RootSpec, Source};
 use crate::temporary::{hide, without_path};
 use merged::Way;
 use tree::{Directory, InTheWay, Node};
@@ -47,6 +49,9 @@ pub enum RootError {
     /// The base image could not be read.
     #[error("fromImage: {0}")]
     Base(#[from] BaseError),
+    /// A store path could not be read.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     /// Something is in the way of a directory or file that is asked for.
     #[error("{} is asked for, and the contents have something else there", .0.display())]
     InTheWay(PathBuf),
@@ -66,6 +71,11 @@ pub enum RootError {
         "perms: {0:?} matches nothing in the root layer (the contents, users, directories, and what scripts made; not the store, and not the base image)"
     )]
     Perms(String),
+    /// The same in an explicit layer.
+    #[error(
+        "perms: {0:?} matches nothing in the layer (what copyToRoot brings, and below the store directory its store paths, unless they are in a layer below)"
+    )]
+    LayerPerms(String),
     /// The scripts, or what they need.
     #[error("{0}")]
     Commands(String),
@@ -125,7 +135,14 @@ pub fn build(arguments: &Value, surroundings: &Surroundings, out: &Path) -> Resu
     let mut work = None;
     let built = build_with(&mut work, arguments, surroundings, out);
     built.map_err(|error| match &work {
-        Some(work) if !matches!(error, RootError::Interrupted | RootError::Base(BaseError::Interrupted)) => {
+        Some(work)
+            if !matches!(
+                error,
+                RootError::Interrupted
+                    | RootError::Base(BaseError::Interrupted)
+                    | RootError::Layer(LayerError::Interrupted)
+            ) =>
+        {
             RootError::Commands(without_work(&error.to_string(), work.path(), surroundings.temporary))
         }
         _ => error,
@@ -166,6 +183,8 @@ fn build_with(
             commands::run(arguments, &inside, progress)?
         }
     };
+    copies::at_their_place(&mut tree, &spec.perms, &spec.copy_to_root)?;
+    perms::apply_sources(&mut tree, &spec.perms, &spec.copy_to_root)?;
     // Where there are scripts, it is known there which links they have left.
     if let Some(path) = spec.directory_links.as_deref().filter(|_| spec.commands.is_none()) {
         DirectoryLinks::read(path)?.follow(&mut tree)?;
@@ -173,14 +192,13 @@ fn build_with(
     if spec.include_nix_db {
         database::clear_room(&mut tree)?;
     }
-    if let Some(path) = perms::apply(&mut tree, &spec.perms) {
-        return Err(RootError::Perms(path.to_string()));
+    if let Some(glob) = perms::apply(&mut tree, &spec.perms).first() {
+        return Err(RootError::Perms(glob.to_string()));
     }
     fs::create_dir_all(out).map_err(|e| RootError::io(out, e))?;
     let shared = Shared { mtime, owner: spec.owner.clone() };
     let defaults = Defaults { shared: &shared, users: &spec.users };
     let layer = write::write(&tree, &defaults, &out.join("layer.tar"), progress)?;
-    let sources = spec.contents.iter().chain(&spec.copy_to_root);
     // A database belongs to whom its directory belongs to.
     let database = spec.include_nix_db.then(|| match tree.get(Path::new(database::DIRECTORY)) {
         Some(Node::Directory(directory)) => defaults.owner(&directory.attributes.owner),
@@ -189,11 +207,17 @@ fn build_with(
     let recorded = Recorded {
         database,
         config: spec.config.clone(),
-        contents: sources.map(|source| source.path.display().to_string()).collect(),
+        contents: kept(&spec).map(|source| source.path.display().to_string()).collect(),
         layer,
     };
     recorded.write(out)?;
     Ok(recorded)
+}
+
+/// The sources that are in the store of the image, too, also if nothing refers to them.
+fn kept(spec: &RootSpec) -> impl Iterator<Item = &Source> {
+    let copied = spec.copy_to_root.iter().filter(|_| spec.include_copied_paths);
+    spec.contents.iter().chain(copied)
 }
 
 /// Bytes of a base's `/etc/passwd` or `/etc/group`, which are read into memory: some 100,000 lines.
@@ -231,8 +255,7 @@ fn plain_tree(
     };
     users::add(&mut tree, &spec.users, &below, store)?;
     if spec.include_nix_db {
-        let sources = spec.contents.iter().chain(&spec.copy_to_root);
-        database::make_room(&mut tree, sources.cloned())?;
+        database::make_room(&mut tree, kept(spec).cloned())?;
     }
     perms::make_directories(&mut tree, &spec.directories)?;
     Ok(tree)

@@ -1,7 +1,13 @@
 //! `directories` and `perms`: modes and owners by path.
 
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::RootError;
 use super::tree::{Directory, InTheWay, LeafKind, Node};
-use crate::spec::{DirectoryRule, PermissionRule};
+use crate::layer::walk::Walk;
+use crate::spec::{DirectoryRule, Files, PermissionRule, Source, compile};
 
 /// Makes the directories that are asked for, and adjusts those that exist.
 pub(super) fn make_directories(root: &mut Directory, rules: &[DirectoryRule]) -> Result<(), InTheWay> {
@@ -11,34 +17,85 @@ pub(super) fn make_directories(root: &mut Directory, rules: &[DirectoryRule]) ->
     Ok(())
 }
 
-/// Applies rules in order; returns the pattern of one that is about nothing.
-pub(super) fn apply<'r>(root: &mut Directory, rules: &'r [PermissionRule]) -> Option<&'r str> {
-    rules.iter().find(|rule| !apply_rule(root, rule)).map(|rule| rule.path.as_str())
+/// Applies the rules with globs in order; returns the globs that are about nothing.
+pub(super) fn apply<'r>(root: &mut Directory, rules: &'r [PermissionRule]) -> Vec<&'r str> {
+    let unmatched = rules.iter().filter_map(|rule| match &rule.files {
+        Files::Glob(glob) if !apply_glob(root, glob, rule) => Some(glob.as_str()),
+        _ => None,
+    });
+    unmatched.collect()
 }
 
 /// Whether there was anything to apply it to.
-fn apply_rule(root: &mut Directory, rule: &PermissionRule) -> bool {
-    let pattern = Pattern::new(&rule.path);
+fn apply_glob(root: &mut Directory, glob: &str, rule: &PermissionRule) -> bool {
+    let pattern = Pattern::new(glob);
     let mut found = false;
     if pattern.matches(&[]) {
         found = true;
         root.attributes.adjust(rule.mode, &rule.owner);
     }
     visit(root, &mut Vec::new(), &mut |path, node| {
-        if !pattern.matches(path) {
-            return;
-        }
-        found = true;
-        match node {
-            Node::Directory(directory) => directory.attributes.adjust(rule.mode, &rule.owner),
-            // The mode of a link means nothing, and is 0777 everywhere.
-            Node::Leaf(leaf) if matches!(leaf.kind, LeafKind::Link(_)) => {
-                leaf.attributes.adjust(None, &rule.owner)
-            }
-            Node::Leaf(leaf) => leaf.attributes.adjust(rule.mode, &rule.owner),
+        if pattern.matches(path) {
+            found = true;
+            adjust(node, rule);
         }
     });
     found
+}
+
+/// Applies the rules with sources in order: to what was copied to `/` of those in `copied`, and at its own place of
+/// others. A file that is not there is passed over, as in nix2container.
+pub(super) fn apply_sources(
+    root: &mut Directory,
+    rules: &[PermissionRule],
+    copied: &[Source],
+) -> Result<(), RootError> {
+    for rule in rules {
+        let Files::Source { source, regex } = &rule.files else { continue };
+        let regex = compile(regex).map_err(|e| RootError::Perms(e.to_string()))?;
+        let is_copied = copied.iter().any(|copy| copy.path == *source);
+        // As for what is copied, a link stands for its directory.
+        let top = fs::canonicalize(source).map_err(|e| RootError::io(source, e))?;
+        let mut walk = Walk::new(if is_copied { &top } else { source });
+        while walk.advance()?.is_some() {
+            let within: PathBuf = walk.path().components().skip(walk.top().components().count()).collect();
+            let name: PathBuf = source.components().chain(within.components()).collect();
+            if !regex.is_match(name.as_os_str().as_bytes()) {
+                continue;
+            }
+            let place = if is_copied { Path::new("/").join(within) } else { name };
+            if let Some(node) = root.get_mut(&place) {
+                adjust(node, rule);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn adjust(node: &mut Node, rule: &PermissionRule) {
+    match node {
+        Node::Directory(directory) => directory.attributes.adjust(rule.mode, &rule.owner),
+        // The mode of a link means nothing, and is 0777 everywhere.
+        Node::Leaf(leaf) if matches!(leaf.kind, LeafKind::Link(_)) => {
+            leaf.attributes.adjust(None, &rule.owner)
+        }
+        Node::Leaf(leaf) => leaf.attributes.adjust(rule.mode, &rule.owner),
+    }
+}
+
+/// Whether a rule may be about a file of the store path `path`: its glob begins with the store directory, or it
+/// names the path as source.
+pub(super) fn concerns(rule: &PermissionRule, path: &Path, store: &Path) -> bool {
+    let glob = match &rule.files {
+        Files::Source { source, .. } => return source == path,
+        Files::Glob(glob) => Pattern::new(glob).0,
+    };
+    let names = |path: &Path| -> Vec<Vec<u8>> {
+        path.components().skip(1).map(|name| name.as_os_str().as_bytes().to_vec()).collect()
+    };
+    let store = names(store);
+    let (Some(first), [name]) = (glob.get(store.len()), &names(path)[store.len()..]) else { return false };
+    glob.starts_with(&store) && (first == b"**" || component(first, name))
 }
 
 fn visit(directory: &mut Directory, path: &mut Vec<Vec<u8>>, each: &mut dyn FnMut(&[Vec<u8>], &mut Node)) {
@@ -230,7 +287,7 @@ mod tests {
         root.make("/etc".as_ref()).unwrap().entries =
             BTreeMap::from([("a".into(), file(0o444)), ("b".into(), file(0o444))]);
         let rule = |path: &str, mode, uid| PermissionRule {
-            path: path.into(),
+            files: Files::Glob(path.into()),
             mode,
             owner: PartialOwner { uid, ..PartialOwner::default() },
         };
@@ -239,13 +296,13 @@ mod tests {
             rule("/etc/b", None, Some(7)),
             rule("/etc/b", Some(0o4755), None),
         ];
-        assert_eq!(apply(&mut root, &rules), None);
+        assert_eq!(apply(&mut root, &rules), Vec::<&str>::new());
         let attributes = |root: &Directory, path: &str| match root.get(path.as_ref()) {
             Some(Node::Leaf(leaf)) => (leaf.attributes.mode, leaf.attributes.owner.uid),
             _ => panic!("no {path}"),
         };
         assert_eq!(attributes(&root, "/etc/a"), (0o600, None));
         assert_eq!(attributes(&root, "/etc/b"), (0o4755, Some(7)));
-        assert_eq!(apply(&mut root, &[rule("/etc/c", Some(0), None)]), Some("/etc/c"));
+        assert_eq!(apply(&mut root, &[rule("/etc/c", Some(0), None)]), vec!["/etc/c"]);
     }
 }

@@ -143,6 +143,19 @@ impl Directory {
         Ok(directory)
     }
 
+    /// What is at `path`, an absolute one and not `/`, to be changed; links are not followed.
+    pub fn get_mut(&mut self, path: &Path) -> Option<&mut Node> {
+        let mut names = names(path);
+        let mut node = self.entries.get_mut(names.next()?)?;
+        for name in names {
+            match node {
+                Node::Directory(directory) => node = directory.entries.get_mut(name)?,
+                Node::Leaf(_) => return None,
+            }
+        }
+        Some(node)
+    }
+
     /// What is at `path`, an absolute one; links are not followed.
     pub fn get(&self, path: &Path) -> Option<&Node> {
         let mut names = names(path);

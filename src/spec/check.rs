@@ -26,7 +26,7 @@ use super::{
 type Rule = fn(At, &Value, &Map<String, Value>) -> Result<(), ArgumentError>;
 
 /// All arguments, in the order in which they are checked.
-const ARGUMENTS: [(&str, Rule); 41] = [
+const ARGUMENTS: [(&str, Rule); 42] = [
     ("name", |at, value, _| reference::name(at, value).map(drop)),
     ("tag", |at, value, _| reference::tag(at, value).map(drop)),
     ("contents", |at, value, _| sources::written(at, value)),
@@ -47,7 +47,7 @@ const ARGUMENTS: [(&str, Rule); 41] = [
     ("gname", |at, value, _| owner::name(at, value).map(drop)),
     ("directories", |at, value, _| permissions::directories(at, value).map(drop)),
     ("users", |at, value, _| users::users(at, value).map(drop)),
-    ("perms", |at, value, _| permissions::perms(at, value).map(drop)),
+    ("perms", |at, value, _| permissions::written_perms(at, value)),
     ("extraCommands", |_, _, all| commands::script("extraCommands", all).map(drop)),
     ("fakeRootCommands", |_, _, all| commands::script("fakeRootCommands", all).map(drop)),
     ("enableFakechroot", |at, value, _| boolean(at, value).map(drop)),
@@ -55,6 +55,7 @@ const ARGUMENTS: [(&str, Rule); 41] = [
     ("shell", |at, value, _| commands::written_shell(at, value)),
     ("path", |at, value, _| sources::written(at, value)),
     ("includeStorePaths", |at, value, _| boolean(at, value).map(drop)),
+    ("includeCopiedPaths", |at, value, _| boolean(at, value).map(drop)),
     ("includeNixDB", |at, value, _| boolean(at, value).map(drop)),
     ("maxLayers", |at, value, _| layering::max_layers(at, value).map(drop)),
     ("minLayerSize", |at, value, _| layering::min_layer_size(at, value).map(drop)),

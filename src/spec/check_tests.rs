@@ -27,7 +27,7 @@ fn everything_at_once() {
         "config": { "Entrypoint": [package], "Env": ["A=b"] },
         "architecture": "arm", "os": "linux", "variant": "v7", "created": "now", "mtime": 1,
         "uid": 1000, "gid": 1000, "uname": "app", "gname": "app",
-        "includeStorePaths": true, "includeNixDB": true,
+        "includeStorePaths": true, "includeCopiedPaths": false, "includeNixDB": true,
         "maxLayers": 127, "minLayerSize": 1_000_000,
         "layering": [["split_paths", [package, { "children_of": package }]], ["over", "main", ["popularity_contest"]]],
         "fromImage": package, "inheritConfig": "all", "manifests": null,
@@ -65,8 +65,8 @@ fn unknown_arguments_are_answered_with_the_nearest() {
         "diskSize: unknown argument, accepted: name, tag, contents, copyToRoot, keepContentsDirlinks, layers, \
          fromImage, inheritConfig, config, architecture, os, variant, created, mtime, uid, gid, uname, gname, \
          directories, users, perms, extraCommands, fakeRootCommands, enableFakechroot, runAsRoot, shell, path, \
-         includeStorePaths, includeNixDB, maxLayers, minLayerSize, layering, format, compression, \
-         compressionLevel, compressor, annotations, manifests, system, meta, passthru"
+         includeStorePaths, includeCopiedPaths, includeNixDB, maxLayers, minLayerSize, layering, format, \
+         compression, compressionLevel, compressor, annotations, manifests, system, meta, passthru"
     );
 }
 

@@ -34,6 +34,7 @@ const ROOT: &[&str] = &[
     "runAsRoot",
     "shell",
     "path",
+    "includeCopiedPaths",
     "includeNixDB",
     "fromImage",
     "directoryLinks",
@@ -51,6 +52,12 @@ const ROOT: &[&str] = &[
 /// What the derivation of an explicit layer carries.
 const LAYER: &[&str] = &[
     "paths",
+    "copyToRoot",
+    "perms",
+    "ignore",
+    "maxLayers",
+    "history",
+    "directoryLinks",
     "below",
     "fromImage",
     "architecture",
@@ -69,7 +76,7 @@ const LAYER: &[&str] = &[
 const BASE: &[&str] = &["fromImage", "architecture", "os", "variant"];
 
 /// What the derivation of a Nix database carries.
-const DATABASE: &[&str] = &["fromImage", "architecture", "os", "variant", "mtime"];
+const DATABASE: &[&str] = &["paths", "through", "fromImage", "architecture", "os", "variant", "mtime"];
 
 /// What the derivation of an image carries.
 const IMAGE: &[&str] = &[
@@ -120,6 +127,7 @@ impl RootSpec {
             users: attributes.read_or("users", Vec::new(), users::users)?,
             perms: attributes.read_or("perms", Vec::new(), permissions::perms)?,
             commands: commands::carried(attributes.0)?,
+            include_copied_paths: attributes.read_or("includeCopiedPaths", true, boolean)?,
             include_nix_db: attributes.read_or("includeNixDB", false, boolean)?,
             from_image: attributes.base()?,
             directory_links: attributes.read_or("directoryLinks", None, sources::absolute_or_null)?,
@@ -131,8 +139,8 @@ impl RootSpec {
 }
 
 impl LayerSpec {
-    /// Reads `paths`, which is required, and `below fromImage architecture os variant mtime uid gid uname
-    /// gname compression compressionLevel`.
+    /// Reads `paths`, which is required, and `copyToRoot perms ignore maxLayers history directoryLinks below
+    /// fromImage architecture os variant mtime uid gid uname gname compression compressionLevel`.
     ///
     /// # Errors
     ///
@@ -141,6 +149,12 @@ impl LayerSpec {
         let attributes = Attributes::of(value, LAYER)?;
         Ok(LayerSpec {
             paths: attributes.read("paths", sources::absolute_list)?,
+            copy_to_root: attributes.read_or("copyToRoot", Vec::new(), sources::carried)?,
+            perms: attributes.read_or("perms", Vec::new(), permissions::perms)?,
+            ignore: attributes.read_or("ignore", Vec::new(), sources::absolute_list)?,
+            max_layers: attributes.read_or("maxLayers", 1, layering::max_layers)?,
+            history: attributes.read_or("history", Default::default(), layers::history)?,
+            directory_links: attributes.read_or("directoryLinks", None, sources::absolute_or_null)?,
             below: attributes.read_or("below", Vec::new(), sources::absolute_list)?,
             from_image: attributes.base()?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
@@ -162,7 +176,7 @@ impl Base {
 }
 
 impl DatabaseSpec {
-    /// Reads `fromImage`, with `architecture os variant`, and `mtime`, all of them optional.
+    /// Reads `paths`, `through`, `fromImage`, with `architecture os variant`, and `mtime`, all of them optional.
     ///
     /// # Errors
     ///
@@ -170,6 +184,11 @@ impl DatabaseSpec {
     pub fn from_json(value: &Value) -> Result<DatabaseSpec, ArgumentError> {
         let attributes = Attributes::of(value, DATABASE)?;
         Ok(DatabaseSpec {
+            paths: match attributes.0.contains_key("paths") {
+                true => Some(attributes.read("paths", sources::absolute_list)?),
+                false => None,
+            },
+            through: attributes.read_or("through", Vec::new(), sources::absolute_list)?,
             from_image: attributes.base()?,
             mtime: attributes.read_or("mtime", DEFAULT_TIME, time::mtime)?,
         })

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::spec::{Commands, DirectoryRule, Operation, PartialOwner, PermissionRule, Source, check};
+use crate::spec::{
+    Commands, DirectoryRule, Files, LayerHistory, Operation, PartialOwner, PermissionRule, Source, check,
+};
 
 fn root_owner() -> Owner {
     Owner { uid: 0, gid: 0, uname: "root".to_owned(), gname: "root".to_owned() }
@@ -23,6 +25,7 @@ fn what_is_left_out_has_the_designs_defaults() {
             users: vec![],
             perms: vec![],
             commands: None,
+            include_copied_paths: true,
             include_nix_db: false,
             from_image: None,
             directory_links: None,
@@ -60,7 +63,7 @@ fn everything_given_arrives() {
         "config": { "Cmd": ["x"], "User": null }, "mtime": "now", "keepContentsDirlinks": false,
         "directories": { "/tmp": {} }, "users": { "a": { "uid": 1 } }, "perms": [{ "path": "/*", "gid": 1 }],
         "fakeRootCommands": "true", "shell": "/nix/store/b/bin/sh", "path": ["/nix/store/c"],
-        "includeNixDB": true, "fromImage": "/nix/store/i",
+        "includeNixDB": true, "includeCopiedPaths": false, "fromImage": "/nix/store/i",
         "uid": 1, "gid": 2, "uname": "u", "gname": "g"
     });
     let owner = Owner { uid: 1, gid: 2, uname: "u".to_owned(), gname: "g".to_owned() };
@@ -78,7 +81,7 @@ fn everything_given_arrives() {
             }],
             users: users::users(At::Arguments, &root["users"]).unwrap(),
             perms: vec![PermissionRule {
-                path: "/*".to_owned(),
+                files: Files::Glob("/*".to_owned()),
                 mode: None,
                 owner: PartialOwner { gid: Some(1), ..PartialOwner::default() },
             }],
@@ -90,6 +93,7 @@ fn everything_given_arrives() {
                 shell: "/nix/store/b/bin/sh".into(),
                 path: vec!["/nix/store/c".into()],
             }),
+            include_copied_paths: false,
             include_nix_db: true,
             from_image: Some(Base { path: "/nix/store/i".into(), platform: None }),
             directory_links: None,
@@ -130,12 +134,29 @@ fn everything_given_arrives() {
     );
     let layer = json!({
         "paths": ["/nix/store/a"], "below": ["/nix/store/0"], "fromImage": "/nix/store/b", "mtime": 7,
-        "uid": 1, "gid": 2, "uname": "u", "gname": "g", "compression": "gzip", "compressionLevel": 9
+        "uid": 1, "gid": 2, "uname": "u", "gname": "g", "compression": "gzip", "compressionLevel": 9,
+        "copyToRoot": [{ "path": "/nix/store/c" }], "ignore": ["/nix/store/d"], "maxLayers": 3,
+        "perms": [{ "source": "/nix/store/c", "regex": "/bin", "mode": "700" }],
+        "history": { "createdBy": "me", "author": "I" }, "directoryLinks": "/nix/store/l"
     });
     assert_eq!(
         LayerSpec::from_json(&layer),
         Ok(LayerSpec {
             paths: vec!["/nix/store/a".into()],
+            copy_to_root: vec![Source { path: "/nix/store/c".into(), priority: 5 }],
+            perms: vec![PermissionRule {
+                files: Files::Source { source: "/nix/store/c".into(), regex: "/bin".to_owned() },
+                mode: Some(0o700),
+                owner: PartialOwner::default(),
+            }],
+            ignore: vec!["/nix/store/d".into()],
+            max_layers: 3,
+            history: LayerHistory {
+                created_by: Some("me".to_owned()),
+                author: Some("I".to_owned()),
+                comment: None,
+            },
+            directory_links: Some("/nix/store/l".into()),
             below: vec!["/nix/store/0".into()],
             from_image: Some(Base { path: "/nix/store/b".into(), platform: None }),
             mtime: Timestamp::At(7),

@@ -21,6 +21,7 @@ mod layering;
 mod layers;
 mod nearest;
 mod owner;
+mod pattern;
 mod permissions;
 mod platform;
 mod pull;
@@ -40,6 +41,9 @@ use crate::digest::Digest;
 pub use check::check;
 pub use compression::{DEFAULT_GZIP_LEVEL, DEFAULT_ZSTD_LEVEL};
 pub use error::{ArgumentError, Step};
+pub use layers::LayerHistory;
+pub(crate) use pattern::compile;
+pub use permissions::Files;
 pub use pull::check_pull;
 
 /// What determines the root layer and the configuration: the arguments of the derivation `NAME-root`.
@@ -60,6 +64,8 @@ pub struct RootSpec {
     pub perms: Vec<PermissionRule>,
     /// Scripts that finish the root layer.
     pub commands: Option<Commands>,
+    /// Whether a path of `copy_to_root` is in the store of the image as well if nothing refers to it.
+    pub include_copied_paths: bool,
     /// Whether the image gets a Nix database.
     pub include_nix_db: bool,
     /// The image below, where something here depends on it.
@@ -129,9 +135,8 @@ pub struct User {
 /// One element of `perms`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionRule {
-    /// A glob over absolute paths: `*` and `?` within a component, `**` any number of components,
-    /// `[abc]` a class.
-    pub path: String,
+    /// The files that it is about.
+    pub files: Files,
     /// Permission bits, at most 0o7777.
     pub mode: Option<u32>,
     /// What it says of the owner.
@@ -169,6 +174,18 @@ pub struct Base {
 pub struct LayerSpec {
     /// Its paths; their closures, less what is below, make the layer.
     pub paths: Vec<PathBuf>,
+    /// Copied into `/`; what they refer to is in the layer, too.
+    pub copy_to_root: Vec<Source>,
+    /// Modes and owners of what the layer holds, in order.
+    pub perms: Vec<PermissionRule>,
+    /// Left out of the closures.
+    pub ignore: Vec<PathBuf>,
+    /// The most layers that are made of it, the most popular paths first.
+    pub max_layers: usize,
+    /// What the image's history says of it.
+    pub history: LayerHistory,
+    /// The links to directories that the image below has, as their derivation wrote them.
+    pub directory_links: Option<PathBuf>,
     /// The layers below it, as their derivations made them.
     pub below: Vec<PathBuf>,
     /// The image below them.
@@ -184,6 +201,10 @@ pub struct LayerSpec {
 /// What determines an image's Nix database once its root layer is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatabaseSpec {
+    /// The roots of the closure, where some paths in it are not in the image.
+    pub paths: Option<Vec<PathBuf>>,
+    /// Paths that are in the image only if another one refers to them; what they refer to is.
+    pub through: Vec<PathBuf>,
     /// The image below, whose database is taken in.
     pub from_image: Option<Base>,
     /// When paths are said to have been registered.
@@ -207,7 +228,7 @@ pub struct ImageSpec {
     pub owner: Owner,
     /// Whether the image has store layers.
     pub include_store_paths: bool,
-    /// Explicit layers, bottom first: what their derivations made.
+    /// Explicit layers, bottom first: what their derivations made, those of one element of `layers` in a row.
     pub layers: Vec<PathBuf>,
     /// The most layers that the image may have, the root layer included: 1 to 127.
     pub max_layers: usize,

@@ -7,7 +7,23 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::read::{At, Found, attributes, list, no_nul, quote, set, string};
-use super::{ArgumentError, DirectoryRule, PartialOwner, PermissionRule, owner};
+use super::{ArgumentError, DirectoryRule, PartialOwner, PermissionRule, owner, pattern, sources};
+
+/// Files that a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Files {
+    /// A glob over absolute paths: `*` and `?` within a component, `**` any number of components,
+    /// `[abc]` a class.
+    Glob(String),
+    /// Those of one source.
+    Source {
+        /// A path of `copy_to_root`, or a store path, as it is written there.
+        source: PathBuf,
+        /// Found anywhere in the path that a file has in the store: a regular expression that means the
+        /// same in RE2 (Go, nix2container) and in the crate regex.
+        regex: String,
+    },
+}
 
 /// The argument `directories`, in the order of the paths.
 pub(super) fn directories(at: At, value: &Value) -> Result<Vec<DirectoryRule>, ArgumentError> {
@@ -22,6 +38,16 @@ pub(super) fn directories(at: At, value: &Value) -> Result<Vec<DirectoryRule>, A
     rules.iter().map(read).collect()
 }
 
+/// The argument `perms` as the user wrote it.
+pub(super) fn written_perms(at: At, value: &Value) -> Result<(), ArgumentError> {
+    for (i, rule) in perms(at, value)?.iter().enumerate() {
+        if let (Files::Source { .. }, Some(source)) = (&rule.files, value[i].get("source")) {
+            sources::written_item(at.index(i).key("source"), source)?;
+        }
+    }
+    Ok(())
+}
+
 /// The argument `perms`.
 pub(super) fn perms(at: At, value: &Value) -> Result<Vec<PermissionRule>, ArgumentError> {
     let accepted = "a list of sets such as { path = \"/var/**\"; mode = \"0750\"; }";
@@ -34,15 +60,29 @@ pub(super) fn perms(at: At, value: &Value) -> Result<Vec<PermissionRule>, Argume
 
 fn permission_rule(at: At, value: &Value) -> Result<PermissionRule, ArgumentError> {
     let accepted = "a set such as { path = \"/var/**\"; mode = \"0750\"; }";
-    let rule = attributes(at, value, accepted, &["path", "mode", "uid", "gid", "uname", "gname"])?;
-    let path = match rule.get("path") {
-        Some(path) => glob(at.key("path"), path)?,
-        None => return Err(at.key("path").error("required, but missing")),
+    let known = ["path", "source", "regex", "mode", "uid", "gid", "uname", "gname"];
+    let rule = attributes(at, value, accepted, &known)?;
+    let files = match (rule.get("path"), rule.get("source"), rule.get("regex")) {
+        (Some(path), None, None) => Files::Glob(glob(at.key("path"), path)?),
+        (None, Some(source), Some(regex)) => Files::Source {
+            source: sources::absolute(at.key("source"), source)?,
+            regex: pattern::regex(at.key("regex"), regex)?,
+        },
+        (Some(_), _, Some(_)) => {
+            let message = "cannot be given beside path, a glob in the image; it belongs to source";
+            return Err(at.key("regex").error(message));
+        }
+        (Some(_), Some(_), None) => {
+            return Err(at.key("source").error("cannot be given beside path, a glob in the image"));
+        }
+        (None, Some(_), None) => return Err(at.key("regex").error("required beside source, but missing")),
+        (None, None, Some(_)) => return Err(at.key("source").error("required beside regex, but missing")),
+        (None, None, None) => return Err(at.key("path").error("required, but missing")),
     };
-    if rule.len() == 1 {
+    if !rule.keys().any(|key| ["mode", "uid", "gid", "uname", "gname"].contains(&key.as_str())) {
         return Err(at.error("found a path alone, accepted: with it, one of mode, uid, gid, uname, gname"));
     }
-    Ok(PermissionRule { path, mode: optional(at, rule, "mode", mode)?, owner: partial_owner(at, rule)? })
+    Ok(PermissionRule { files, mode: optional(at, rule, "mode", mode)?, owner: partial_owner(at, rule)? })
 }
 
 /// A path in the image: absolute, and written in the one way in which a layer names it.
@@ -214,7 +254,7 @@ mod tests {
 
     #[test]
     fn permissions_have_a_glob_and_something_to_set() {
-        let rule = |path: &str, mode, owner| PermissionRule { path: path.into(), mode, owner };
+        let rule = |path: &str, mode, owner| PermissionRule { files: Files::Glob(path.into()), mode, owner };
         assert_eq!(
             perms(AT, &json!([{ "path": "/bin/*", "mode": "4755" }, { "path": "/var/**", "uid": 1 }])),
             Ok(vec![
@@ -233,12 +273,25 @@ mod tests {
             ),
             (json!([{ "mode": "755" }]), "x[0].path: required, but missing"),
             (
+                json!([{ "source": "/nix/store/a", "mode": "755" }]),
+                "x[0].regex: required beside source, but missing",
+            ),
+            (json!([{ "regex": "a", "mode": "755" }]), "x[0].source: required beside regex, but missing"),
+            (
+                json!([{ "path": "/a", "regex": "a", "mode": "755" }]),
+                "x[0].regex: cannot be given beside path, a glob in the image; it belongs to source",
+            ),
+            (
+                json!([{ "path": "/a", "source": "/nix/store/a", "mode": "755" }]),
+                "x[0].source: cannot be given beside path, a glob in the image",
+            ),
+            (
                 json!([{ "path": "/a" }]),
                 "x[0]: found a path alone, accepted: with it, one of mode, uid, gid, uname, gname",
             ),
             (
                 json!([{ "path": "/a", "owner": 0 }]),
-                "x[0].owner: unknown attribute, accepted: path, mode, uid, gid, uname, gname",
+                "x[0].owner: unknown attribute, accepted: path, source, regex, mode, uid, gid, uname, gname",
             ),
         ] {
             assert_eq!(refused(perms(AT, &value)), message);

@@ -1,20 +1,21 @@
 //! The arguments of `builtins.pullImage`.
 //!
 //! Those of nixpkgs' `dockerTools.pullImage`, with what it lacks: `tag` instead of a digest, `variant`, and
-//! no hash at all, because the digest pins the image.
+//! no hash at all, because the digest pins the image; or the manifest itself, which pins it without being asked for.
 
 use serde_json::{Map, Value};
 
 use super::nearest::unknown;
 use super::read::{At, Found, boolean, quote, set, text};
-use super::{ArgumentError, PullSpec, check, platform, reference};
+use super::{ArgumentError, PullSpec, check, platform, reference, sources};
 use crate::digest::Digest;
 
 /// All arguments, in the order in which they are checked.
-const ARGUMENTS: [&str; 18] = [
+const ARGUMENTS: [&str; 19] = [
     "imageName",
     "imageDigest",
     "tag",
+    "manifest",
     "os",
     "arch",
     "variant",
@@ -57,6 +58,15 @@ pub fn check_pull(arguments: &Value) -> Result<(), ArgumentError> {
     if !arguments.contains_key("imageName") {
         return Err(At::Arguments.key("imageName").error("required, but missing"));
     }
+    if given(arguments, "manifest") {
+        let others = ["imageDigest", "tag"].into_iter().chain(HASHES);
+        return match others.into_iter().find(|key| given(arguments, key)) {
+            Some(other) => Err(At::Arguments
+                .key(other)
+                .error("cannot be given beside manifest, which says what is pulled, digest for digest")),
+            None => Ok(()),
+        };
+    }
     let hashes: Vec<&str> = HASHES.into_iter().filter(|key| arguments.contains_key(*key)).collect();
     match (given(arguments, "imageDigest"), given(arguments, "tag"), &hashes[..]) {
         (_, _, [_, second, ..]) => Err(At::Arguments
@@ -80,11 +90,12 @@ fn given(arguments: &Map<String, Value>, key: &str) -> bool {
 }
 
 fn argument(at: At, key: &str, value: &Value) -> Result<(), ArgumentError> {
-    let nullable = matches!(key, "imageDigest" | "tag" | "variant");
+    let nullable = matches!(key, "imageDigest" | "tag" | "manifest" | "variant");
     match key {
         _ if nullable && value.is_null() => Ok(()),
         "imageName" | "finalImageName" => name(at, value).map(drop),
         "imageDigest" => digest(at, value).map(drop),
+        "manifest" => sources::written_item(at, value),
         "tag" | "finalImageTag" => reference::given_tag(at, value).map(drop),
         "os" => platform::os(at, value).map(drop),
         "arch" => platform::architecture(at, value).map(drop),
@@ -179,6 +190,7 @@ mod tests {
             json!({ "imageName": "ghcr.io/me/app", "imageDigest": DIGEST, "variant": null }),
             json!({ "imageName": "localhost:5000/app", "tag": "1.0", "tlsVerify": false }),
             json!({ "imageName": "alpine", "tag": "1.0", "preferGzip": true }),
+            json!({ "imageName": "alpine", "manifest": { "\0path": "/home/me/manifest.json" } }),
         ] {
             assert_eq!(check_pull(&arguments), Ok(()), "{arguments}");
         }
@@ -191,6 +203,15 @@ mod tests {
             (
                 json!({ "imageName": "alpine" }),
                 "imageDigest: required, but missing (or tag, which is resolved now)",
+            ),
+            (
+                json!({ "imageName": "alpine", "manifest": { "\0path": "/m.json" }, "imageDigest": DIGEST }),
+                "imageDigest: cannot be given beside manifest, which says what is pulled, digest for digest",
+            ),
+            (
+                json!({ "imageName": "alpine", "manifest": "manifest.json" }),
+                "manifest: found \"manifest.json\", a string without context, which Nix would neither build nor keep: \
+                 use the package or path itself, not its name (or builtins.storePath)",
             ),
             (
                 json!({ "imageName": "alpine", "tag": "1", "hash": "" }),

@@ -79,6 +79,10 @@ rec {
     in
     builtins.replaceStrings upper lower;
 
+  mapAttrs' = f: set: builtins.listToAttrs (map (name: f name set.${name}) (builtins.attrNames set));
+
+  boolToString = value: if value then "true" else "false";
+
   warn = message: value: builtins.trace "warning: ${message}" value;
 
   escapeShellArg = argument: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString argument)}'";

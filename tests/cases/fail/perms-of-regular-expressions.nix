@@ -1,5 +1,5 @@
-# error: builtins.ociImage: perms[0].regex: unknown attribute, accepted: path, mode, uid, gid, uname, gname
-# at: 7:7
+# error: builtins.ociImage: perms[0].source: required beside regex, but missing
+# at: 6:3
 # As nix2container has them.
 builtins.ociImage {
   name = "app";

@@ -83,6 +83,7 @@ let
     { uname = "app"; }
     { gname = "app"; }
     { includeStorePaths = false; }
+    { includeCopiedPaths = false; }
     { includeNixDB = true; }
     { maxLayers = 2; }
     { minLayerSize = 1; }
@@ -131,6 +132,7 @@ assert same {
   runAsRoot = null;
   shell = null;
   path = [ ];
+  includeCopiedPaths = true;
   includeNixDB = false;
   os = "linux";
   variant = null;
