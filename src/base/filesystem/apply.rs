@@ -211,6 +211,13 @@ fn resolve(root: &Directory, names: &[&[u8]]) -> Result<Vec<OsString>, String> {
             Some(Entry::Directory(directory)) => {
                 path.push((OsString::from_vec(name.into()), Some(directory)));
             }
+            // It would be made, and delete a file where what is put together becomes a layer.
+            None if name.starts_with(WHITEOUT) => {
+                return Err(format!(
+                    "a link leads to {:?}, the name of a whiteout",
+                    String::from_utf8_lossy(name)
+                ));
+            }
             None => path.push((OsString::from_vec(name.into()), None)),
         }
         if path.len() >= MAX_DEPTH {

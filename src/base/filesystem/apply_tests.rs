@@ -109,6 +109,13 @@ fn whiteouts_of_no_name_are_refused() {
 }
 
 #[test]
+fn no_link_makes_a_directory_with_the_name_of_a_whiteout() {
+    refused(&[&["l -> aa/.wh.b"], &["l/new"]], "l/new: a link leads to \".wh.b\", the name of a whiteout");
+    // Nothing is made of a link alone.
+    check(&[&["l -> aa/.wh.b", "x"]], &["l -> aa/.wh.b", "x 0"]);
+}
+
+#[test]
 fn links_to_directories_are_followed_in_the_tree_alone() {
     check(&[&["etc/", "l -> /etc", "l/x"]], &["etc/ 0", "etc/x 0", "l -> /etc"]);
     check(

@@ -23,7 +23,8 @@ pub fn run(data: &[u8]) {
 
 /// Whether one of the file's keys has the registry's name in it.
 fn names_the_registry(data: &[u8], legacy: bool) -> bool {
-    let file: Value = serde_json::from_slice(data).expect("it was read as JSON");
+    // Strings that are skipped may be no UTF-8, as in Go.
+    let file: Value = serde_json::from_str(&String::from_utf8_lossy(data)).expect("it was read as JSON");
     let auths = if legacy { &file } else { &file["auths"] };
     auths.as_object().is_some_and(|auths| auths.keys().any(|key| key.contains(REGISTRY)))
 }
