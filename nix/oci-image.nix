@@ -27,7 +27,8 @@ let
       compressor = arguments.compressor or "none";
       includeStorePaths = arguments.includeStorePaths or true;
       includeNixDB = arguments.includeNixDB or false;
-      passthru = arguments.passthru or { };
+      # As in dockerTools, these two say what the image is, whatever the user's passthru says of them.
+      passthru = (arguments.passthru or { }) // prim.guard { inherit imageName imageTag; };
 
       imageName = toLower arguments.name;
       # Store names have 211 characters at most, what is added here and ".drv" among them; image names 255.

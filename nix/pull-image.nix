@@ -226,7 +226,13 @@ let
       };
 
       image = if given "hash" || given "sha256" || given "outputHash" then archive else layout;
-      passthru = arguments.passthru or { };
+      # The user's win here: dockerTools calls a pulled image by its final name, which ./docker-tools.nix says so.
+      passthru =
+        prim.guard {
+          inherit imageName;
+          imageTag = finalImageTag;
+        }
+        // (arguments.passthru or { });
       # A derivation's `out` and `all` lead to itself, and these must lead to the guarded one.
       out = prim.guard (
         image

@@ -21,7 +21,7 @@ assert image.imageName == "registry.example:5000/team/app";
 assert image.imageDigest == digest;
 assert image.imageTag == "latest";
 assert image.imageRef == "registry.example:5000/team/app:latest";
-assert image.passthru == { };
+assert image.passthru == { inherit (image) imageName imageTag; };
 # Hashes in every form are one path.
 assert image.outPath == (pull { hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="; }).outPath;
 assert

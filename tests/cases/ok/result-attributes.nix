@@ -24,6 +24,10 @@ assert image.root.type == "derivation";
 assert storePath "app-root[.]drv" image.root.drvPath;
 assert image.args == arguments;
 assert image.meta == { description = "An image"; };
-assert image.passthru == { tests.smoke = "a test"; };
+assert
+  image.passthru == {
+    tests.smoke = "a test";
+    inherit (image) imageName imageTag;
+  };
 assert image.tests.smoke == "a test";
 true

@@ -2,7 +2,8 @@ let
   image = builtins.ociImage { name = "app"; };
 in
 assert image.imageName == "app";
-assert image.meta == { } && image.passthru == { };
+assert image.meta == { };
+assert image.passthru == { inherit (image) imageName imageTag; };
 assert image.args == { name = "app"; };
 assert builtins.isString image.drvPath;
 true
