@@ -70,23 +70,16 @@ rec {
     else
       value;
 
-  # A point in time as builtins.ociImage takes it: nixpkgs has `date` read it. null is not given.
+  # A point in time as builtins.ociImage takes it. null is not given; GNU date, which nixpkgs asks, knows UTC by name.
   timeOf =
     default: value:
     let
-      text = if builtins.isString value then value else "";
-      seconds = builtins.match "@([0-9]+)" text;
-      parts = builtins.match "([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9:.]+) ?(UTC|Z|[+-][0-9:]+)?" text;
-      zone = builtins.elemAt parts 2;
+      ofUtc = if builtins.isString value then builtins.match "(.*[0-9]) ?UTC" value else null;
     in
     if value == null then
       default
-    else if seconds != null then
-      numberOf (builtins.head seconds)
-    else if parts != null then
-      "${builtins.head parts}T${builtins.elemAt parts 1}${
-        if zone == null || zone == "UTC" then "Z" else zone
-      }"
+    else if ofUtc != null then
+      "${builtins.head ofUtc}Z"
     else
       value;
 
