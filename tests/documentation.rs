@@ -236,6 +236,22 @@ fn usage_lines_and_commands_in_the_text_exist() {
 }
 
 #[test]
+fn tests_that_show_a_behaviour_exist() {
+    let named: Vec<(String, String)> = spans(&manifest().join("docs/docker-tools.md"))
+        .iter()
+        .filter_map(|span| span.split_once("::"))
+        .filter(|(_, test)| test.ends_with(char::is_alphabetic))
+        .map(|(module, test)| (module.to_owned(), test.to_owned()))
+        .collect();
+    assert!(named.len() > 80, "only {}", named.len());
+    for (module, test) in named {
+        let file = manifest().join(format!("tests/docker_tools/{module}.rs"));
+        let text = fs::read_to_string(&file).expect("a file of tests");
+        assert!(text.contains(&format!("#[test]\nfn {test}()")), "{module}::{test}");
+    }
+}
+
+#[test]
 fn the_table_of_arguments_is_in_the_reference_alone_and_has_every_one() {
     let expression = format!("import {}", quoted(&manifest().join("nix/arguments.nix")));
     let names = support::json(&Nix::without_plugin().eval(&expression).ok());
