@@ -92,6 +92,9 @@ let
 
       examples = import ./docker-tools/examples.nix { inherit pkgs gantry dockerTools; };
 
+      # NixOS tests in nixpkgs. Ours are not part of the set.
+      tests = { };
+
       mkPureLayer = internal "mkPureLayer" "write buildImage, whose .layer is the root layer";
       mkRootLayer = internal "mkRootLayer" "write buildImage with runAsRoot";
       runWithOverlay = internal "runWithOverlay" "there is no virtual machine; write buildImage with runAsRoot";
