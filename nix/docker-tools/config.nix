@@ -128,6 +128,13 @@ let
         )
       );
 
+  # The user's spelling of a key.
+  writtenAs =
+    set: name:
+    builtins.head (
+      builtins.filter (other: lib.toLower other == lib.toLower name) (builtins.attrNames set)
+    );
+
   # The set with a list for each string where engines take one.
   withLists =
     function: original: set:
@@ -137,12 +144,6 @@ let
         set ? ${name}
         && (builtins.isString set.${name} || builtins.isPath set.${name} || set.${name} ? outPath)
       ) strSlices;
-      # Where the user wrote it, in whatever case.
-      written =
-        name:
-        builtins.head (
-          builtins.filter (other: lib.toLower other == lib.toLower name) (builtins.attrNames original)
-        );
     in
     set
     // builtins.mapAttrs (_: value: value) (
@@ -150,7 +151,7 @@ let
         map (name: {
           inherit name;
           value =
-            arguments.warn function original "config." (written name)
+            arguments.warn function original "config." (writtenAs original name)
               "found a string, expected a list: container engines make a list of one word of it"
               [ "${set.${name}}" ];
         }) texts
@@ -158,7 +159,20 @@ let
     );
 
   # Values that engines read otherwise than builtins.ociImage does.
-  readings = function: {
+  readings = function: config: {
+    Env =
+      entries:
+      let
+        isAssignment =
+          entry: !builtins.isString entry || builtins.replaceStrings [ "=" ] [ "" ] entry != entry;
+        others = builtins.filter (entry: !isAssignment entry) entries;
+      in
+      if others == [ ] then
+        entries
+      else
+        arguments.warn function config "config." (writtenAs config "Env")
+          "${builtins.head others}: left out, because nothing is assigned: Docker takes it for a variable that is unset"
+          (builtins.filter isAssignment entries);
     # The protocol in any case (go-connections, nat.ParsePortSpec); null is an empty struct for Go.
     ExposedPorts = ports: emptyForNull (lowerCaseNames ports);
     Volumes = emptyForNull;
@@ -178,8 +192,9 @@ let
     function: config:
     let
       set = withLists function config (withKeys function "config." keys config);
-      reading = readings function;
-      read = builtins.filter (name: builtins.isAttrs (set.${name} or null)) (builtins.attrNames reading);
+      reading = readings function config;
+      isRead = name: if name == "Env" then builtins.isList set.${name} else builtins.isAttrs set.${name};
+      read = builtins.filter (name: set ? ${name} && isRead name) (builtins.attrNames reading);
     in
     set
     // builtins.mapAttrs (name: _: reading.${name} set.${name}) (

@@ -261,6 +261,13 @@ fn values_that_engines_read_otherwise_are_written_as_they_read_them() {
             ],
         );
         assert_eq!(warnings(&stderr), [""; 0]);
+        // moby, container/env.go: an entry without "=" unsets a variable.
+        let stderr = assert_same(
+            &nix,
+            "buildImage",
+            &[(r#"config.env = [ "A" "B=c" ];"#, r#"config.Env = [ "B=c" ];"#)],
+        );
+        assert!(stderr.contains("dockerTools.buildImage: config.env: A: left out"), "{stderr}");
     }
 }
 
