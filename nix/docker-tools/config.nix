@@ -194,17 +194,12 @@ let
       set = withLists function config (withKeys function "config." keys config);
       reading = readings function config;
       isRead = name: if name == "Env" then builtins.isList set.${name} else builtins.isAttrs set.${name};
-      read = builtins.filter (name: set ? ${name} && isRead name) (builtins.attrNames reading);
+      values = builtins.mapAttrs (name: _: reading.${name} set.${name}) (
+        lib.filterAttrs (name: _: set ? ${name} && isRead name) reading
+      );
     in
-    set
-    // builtins.mapAttrs (name: _: reading.${name} set.${name}) (
-      builtins.intersectAttrs (builtins.listToAttrs (
-        map (name: {
-          inherit name;
-          value = null;
-        }) read
-      )) set
-    );
+    # What is as it should be keeps its positions, which errors show.
+    set // lib.filterAttrs (name: value: value != set.${name}) values;
 in
 {
   inherit keys healthcheckKeys;

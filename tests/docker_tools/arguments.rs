@@ -443,6 +443,16 @@ fn errors_about_values_are_at_the_users_line_with_the_plugin() {
             "dockerTools.buildImageWithNixDb: config.Cmd[0]: found an integer (3)",
             4,
         ),
+        (
+            "dockerTools.buildImage {\n  name = \"x\";\n  config = {\n    ExposedPorts = {\n      \"80/tcpp\" = { };\n    };\n  };\n}",
+            "dockerTools.buildImage: config.ExposedPorts.\"80/tcpp\": ",
+            6,
+        ),
+        (
+            "dockerTools.buildImage {\n  name = \"x\";\n  config = {\n    cmd = [ \"a\" ];\n    Healthcheck = {\n      Retries = \"x\";\n    };\n  };\n}",
+            "dockerTools.buildImage: config.Healthcheck.Retries: ",
+            7,
+        ),
         ("dockerTools.buildImage {\n  name = \"X y\";\n}", "dockerTools.buildImage: name: ", 3),
     ] {
         let file = nix.folder().join("user.nix");
