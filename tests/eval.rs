@@ -451,6 +451,7 @@ mod documentation {
             "shell",
             "path",
             "includeStorePaths",
+            "includeCopiedPaths",
             "includeNixDB",
             "maxLayers",
             "minLayerSize",
