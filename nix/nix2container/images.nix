@@ -10,7 +10,7 @@
 }:
 let
   inherit (arguments) numberOf orElse;
-  copyTo = import ./copy-to.nix;
+  copyTo = import ./copy-to.nix { inherit pkgs lib; };
 
   toList =
     value:
