@@ -270,6 +270,16 @@ fn layers_are_as_many_as_asked_for() {
         r#"layers = [ (buildLayer { deps = [ pkgs.hello ]; ignore = pkgs.hello; reproducible = false; }) ];"#,
     );
     assert_eq!(ignored[0], names(&["bash"]));
+    // More than there is room for, below or in all, are as many as there is room for.
+    let many = |name: &str, count: usize| {
+        format!("(builtins.genList (i: builtins.toFile \"{name}${{toString i}}\" \"\") {count})")
+    };
+    let hundred = format!("maxLayers = 100; config.Cmd = {};", many("of-image", 110));
+    assert_eq!(count(&hundred).len(), 101);
+    let below = format!("layers = [ (buildLayer {{ maxLayers = 100; deps = {}; }}) ];", many("of-layer", 40));
+    assert_eq!(count(&format!("{hundred} {below}")).len(), 127);
+    let on_base = format!("{hundred} fromImage = buildImage {{ name = \"base\"; {below} }};");
+    assert_eq!(count(&on_base).len(), 127);
     let layer = look_at_others(&built(&nix, "(buildLayer { deps = [ pkgs.hello ]; }).archive"));
     assert_eq!(stored(&layer.layers[0]), names(&["bash", "hello"]));
 }

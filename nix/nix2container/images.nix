@@ -258,7 +258,11 @@ let
 
           usersConfig = configOf function (users.config or null);
           count = layersOf maxLayers;
-          room = most - 1 - builtins.length allLayers;
+          # At most: layers that are divided may have fewer parts, and what a base image has is not known yet.
+          needed = builtins.foldl' (sum: layer: sum + layer.maxLayers) (count + 1) allLayers;
+          hasBase = fromImage != null && fromImage != "";
+          # Few are as many as asked for. Many are as many as there is room for.
+          many = count > most / 2;
 
           image = ociImage (
             arguments.callerOf function users {
@@ -276,21 +280,23 @@ let
               config = usersConfig;
               architecture = orElse defaultArchitecture arch;
               created = arguments.timeOf "0001-01-01T00:00:00Z" created;
-              fromImage = if fromImage == "" then null else fromImage;
+              fromImage = if hasBase then fromImage else null;
               # Only the layers.
               inheritConfig = [ ];
               layers = allLayers;
-              maxLayers = most;
+              maxLayers = if many && !hasBase && needed < most then needed else most;
               # Of what no layer above has: paths of their own by popularity, the others together.
               layering =
                 if count == 1 then
                   "single"
+                else if many then
+                  "popularity"
                 else
                   [
                     [ "popularity_contest" ]
                     [
                       "limit_layers"
-                      (if count > room then room else count)
+                      count
                     ]
                   ];
               copyToRoot = copied ++ (if initializeNixDatabase then [ "${roots}" ] else [ ]);
