@@ -166,6 +166,33 @@ fn layers_are_put_together_as_they_are_nested() {
 }
 
 #[test]
+fn what_a_layer_below_copies_is_not_copied_again() {
+    for nix in modes() {
+        let archive = built(
+            &nix,
+            r#"let
+              fold = builtins.foldl' (below: layer: below ++ [ (buildLayer (layer // { layers = below; })) ]) [ ];
+              perms = [ { path = files; regex = "/tmp$"; mode = "1777"; } ];
+            in buildImage {
+              name = "x";
+              layers = fold [ { copyToRoot = files; } { copyToRoot = [ files ]; } { copyToRoot = files; inherit perms; } ];
+              copyToRoot = [ files (environment pkgs.bash) ];
+              inherit perms;
+            }"#,
+        );
+        let image = look_at_others(&archive);
+        let modes: Vec<Vec<u32>> = image
+            .layers
+            .iter()
+            .map(|layer| layer.members.iter().filter(|m| m.name == "tmp").map(|m| m.mode).collect())
+            .collect();
+        // Again where rules differ; the store paths' layer and the root layer, with bash, have none of it.
+        assert_eq!(modes, [vec![0o755], vec![0o1777], vec![], vec![]]);
+        member(&image, "bin");
+    }
+}
+
+#[test]
 fn rules_are_about_paths_in_the_store() {
     // nix2container's examples openbar, perms and ownership, and one about a dependency.
     for nix in modes() {

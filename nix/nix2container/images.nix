@@ -138,6 +138,23 @@ let
       found = [ ];
     } (builtins.concatMap (layer: layer.nestedLayers) checked ++ checked)).found;
 
+  # `copied` and `perms` without the paths that a layer further down has in the same place with the same rules.
+  addedTo =
+    below: copied: perms:
+    let
+      rulesOf = path: builtins.filter (rule: rule.source == path);
+      isThere =
+        path:
+        builtins.any (
+          layer: builtins.elem path layer.copyToRoot && rulesOf path layer.perms == rulesOf path perms
+        ) below;
+      there = builtins.filter isThere copied;
+    in
+    {
+      copyToRoot = without copied there;
+      perms = builtins.filter (rule: !builtins.elem rule.source there) perms;
+    };
+
   buildLayer =
     let
       function = "nix2container.buildLayer";
@@ -162,15 +179,16 @@ let
           # Moved, though it is a dependency, too.
           paths = without (pathsOf deps) copied;
           nestedLayers = withParents function users layers;
+          below = builtins.concatMap (layer: layer.ownLayers) nestedLayers;
+          added = addedTo below copied (permsOf function users perms);
           ownLayers =
-            if paths == [ ] && copied == [ ] then
+            if paths == [ ] && added.copyToRoot == [ ] then
               [ ]
             else
               [
                 {
                   inherit paths;
-                  copyToRoot = copied;
-                  perms = permsOf function users perms;
+                  inherit (added) copyToRoot perms;
                   ignore = pathsOf ignore;
                   maxLayers = layersOf maxLayers;
                   history = historyOf function metadata;
@@ -182,7 +200,7 @@ let
             // {
               name = "layer";
               format = "layout";
-              layers = builtins.concatMap (layer: layer.ownLayers) nestedLayers ++ ownLayers;
+              layers = below ++ ownLayers;
               maxLayers = most;
               architecture = defaultArchitecture;
               passthru = {
@@ -248,13 +266,13 @@ let
         }@users:
         let
           copied = copiedOf function users users;
+          layersBelow = builtins.concatMap (layer: layer.ownLayers) (withParents function users layers);
+          added = addedTo layersBelow copied (permsOf function users perms);
           # Nix in the container has to find what its database knows.
           databaseOf =
             layer:
             if initializeNixDatabase then layer // { paths = layer.paths ++ layer.copyToRoot; } else layer;
-          allLayers = map databaseOf (
-            builtins.concatMap (layer: layer.ownLayers) (withParents function users layers)
-          );
+          allLayers = map databaseOf layersBelow;
 
           usersConfig = configOf function (users.config or null);
           count = layersOf maxLayers;
@@ -299,10 +317,10 @@ let
                       count
                     ]
                   ];
-              copyToRoot = copied ++ (if initializeNixDatabase then [ "${roots}" ] else [ ]);
+              copyToRoot = added.copyToRoot ++ (if initializeNixDatabase then [ "${roots}" ] else [ ]);
               includeCopiedPaths = initializeNixDatabase;
               includeNixDB = initializeNixDatabase;
-              perms = (if initializeNixDatabase then nixPerms else [ ]) ++ permsOf function users perms;
+              perms = (if initializeNixDatabase then nixPerms else [ ]) ++ added.perms;
               directories = if initializeNixDatabase then { "/nix/store/.links" = { }; } else { };
               meta = orElse { } meta;
               passthru = {
