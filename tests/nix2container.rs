@@ -212,10 +212,12 @@ fn rules_are_about_paths_in_the_store() {
                 { path = files; regex = "^/tmp/test2"; mode = "0777"; }
                 { path = files; Regex = "/home/.*"; mode = "0744"; uid = 1000; gid = 1000; }
                 { path = pkgs.nix; regex = ".*"; mode = "0777"; }
+                { path = "${pkgs.nginx}/bin"; regex = ".*"; mode = "0777"; }
               ];
             }"#,
         );
         let image = look_at_others(&archive);
+        assert!(!image.layers.iter().flat_map(stored).any(|name| name == "nginx"));
         let found = |name: &str| {
             let member = member(&image, name);
             (member.mode, member.uid, member.gid, member.uname.clone())
@@ -399,7 +401,7 @@ fn what_is_wrong_is_the_functions_that_was_called() {
         let said = warnings(
             &nix,
             r#"(buildImage { name = "x"; contents = files; config = { entrypoint = "a"; Foo = 1; };
-          perms = [ { path = files; regx = "x"; mode = "755"; } ];
+          perms = [ { path = files; regx = "x"; mode = "755"; } { path = "${files}/tmp"; mode = "1777"; } ];
           layers = [ (buildLayer { deps = [ files ]; metadata = { Created_By = "me"; created = "now"; }; }) ]; }).drvPath"#,
         );
         for expected in [
@@ -408,6 +410,7 @@ fn what_is_wrong_is_the_functions_that_was_called() {
             "nix2container.buildImage: config.entrypoint: found a string, expected a list",
             "nix2container.buildImage: config.Foo: left out",
             "nix2container.buildImage: perms.regx: left out",
+            "-files/tmp is not a store path; write the part below it in regex",
             "nix2container.buildLayer: metadata.created: left out",
         ] {
             assert_eq!(said.matches(expected).count(), 1, "{expected}: {said}");

@@ -82,6 +82,10 @@ let
         in
         if !(given ? path) then
           arguments.fail function users "perms" "a rule without path, which is a store path"
+        else if builtins.match "${builtins.storeDir}/[^/]+" "${given.path}" == null then
+          arguments.warn function users "" "perms"
+            "left out, because ${given.path} is not a store path; write the part below it in regex"
+            null
         else
           (
             if unknown == [ ] then
@@ -104,7 +108,7 @@ let
               } given
             );
     in
-    map ruleOf (toList perms);
+    builtins.filter (rule: rule != null) (map ruleOf (toList perms));
 
   # Layers and those that they were built on, each once, those further down first.
   withParents =
