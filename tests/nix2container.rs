@@ -166,6 +166,33 @@ fn layers_are_put_together_as_they_are_nested() {
 }
 
 #[test]
+fn what_a_layer_below_copies_is_not_copied_again() {
+    for nix in modes() {
+        let archive = built(
+            &nix,
+            r#"let
+              fold = builtins.foldl' (below: layer: below ++ [ (buildLayer (layer // { layers = below; })) ]) [ ];
+              perms = [ { path = files; regex = "/tmp$"; mode = "1777"; } ];
+            in buildImage {
+              name = "x";
+              layers = fold [ { copyToRoot = files; } { copyToRoot = [ files ]; } { copyToRoot = files; inherit perms; } ];
+              copyToRoot = [ files (environment pkgs.bash) ];
+              inherit perms;
+            }"#,
+        );
+        let image = look_at_others(&archive);
+        let modes: Vec<Vec<u32>> = image
+            .layers
+            .iter()
+            .map(|layer| layer.members.iter().filter(|m| m.name == "tmp").map(|m| m.mode).collect())
+            .collect();
+        // Again where rules differ; the store paths' layer and the root layer, with bash, have none of it.
+        assert_eq!(modes, [vec![0o755], vec![0o1777], vec![], vec![]]);
+        member(&image, "bin");
+    }
+}
+
+#[test]
 fn rules_are_about_paths_in_the_store() {
     // nix2container's examples openbar, perms and ownership, and one about a dependency.
     for nix in modes() {
@@ -185,10 +212,12 @@ fn rules_are_about_paths_in_the_store() {
                 { path = files; regex = "^/tmp/test2"; mode = "0777"; }
                 { path = files; Regex = "/home/.*"; mode = "0744"; uid = 1000; gid = 1000; }
                 { path = pkgs.nix; regex = ".*"; mode = "0777"; }
+                { path = "${pkgs.nginx}/bin"; regex = ".*"; mode = "0777"; }
               ];
             }"#,
         );
         let image = look_at_others(&archive);
+        assert!(!image.layers.iter().flat_map(stored).any(|name| name == "nginx"));
         let found = |name: &str| {
             let member = member(&image, name);
             (member.mode, member.uid, member.gid, member.uname.clone())
@@ -270,6 +299,16 @@ fn layers_are_as_many_as_asked_for() {
         r#"layers = [ (buildLayer { deps = [ pkgs.hello ]; ignore = pkgs.hello; reproducible = false; }) ];"#,
     );
     assert_eq!(ignored[0], names(&["bash"]));
+    // More than there is room for, below or in all, are as many as there is room for.
+    let many = |name: &str, count: usize| {
+        format!("(builtins.genList (i: builtins.toFile \"{name}${{toString i}}\" \"\") {count})")
+    };
+    let hundred = format!("maxLayers = 100; config.Cmd = {};", many("of-image", 110));
+    assert_eq!(count(&hundred).len(), 101);
+    let below = format!("layers = [ (buildLayer {{ maxLayers = 100; deps = {}; }}) ];", many("of-layer", 40));
+    assert_eq!(count(&format!("{hundred} {below}")).len(), 127);
+    let on_base = format!("{hundred} fromImage = buildImage {{ name = \"base\"; {below} }};");
+    assert_eq!(count(&on_base).len(), 127);
     let layer = look_at_others(&built(&nix, "(buildLayer { deps = [ pkgs.hello ]; }).archive"));
     assert_eq!(stored(&layer.layers[0]), names(&["bash", "hello"]));
 }
@@ -289,7 +328,9 @@ fn results_have_what_nix2containers_have() {
               drv = builtins.match "/nix/store/.*-app.tar.drv" image.drvPath != null;
               programs = map (name: [ image.${name}.type image.${name}.name image.${name}.meta.mainProgram ])
                 [ "copyTo" "copyToRegistry" "copyToDockerDaemon" "copyToPodman" ];
-              others = builtins.deepSeq (removeAttrs image.passthru [ "copyTo" "copyToRegistry" "copyToDockerDaemon" "copyToPodman" ]) true;
+              evaluated = builtins.deepSeq image.passthru true;
+              # As flakes' apps and scripts name them.
+              named = builtins.match "/nix/store/.*-copy-to-registry/bin/copy-to-registry" "${image.copyToRegistry}/bin/copy-to-registry" != null;
             }"#,
         );
         assert_eq!(found["imageRefUnsafe"], "ghcr.io/me/app:1");
@@ -302,8 +343,8 @@ fn results_have_what_nix2containers_have() {
             ["derivation", "d", "ghcr.io/me/app:2"]
         );
         assert_eq!(
-            [&found["automatic"], &found["attrs"], &found["drv"], &found["others"]],
-            [&json!(32), &json!(1), &json!(true), &json!(true)]
+            [&found["automatic"], &found["attrs"], &found["drv"], &found["evaluated"], &found["named"]],
+            [&json!(32), &json!(1), &json!(true), &json!(true), &json!(true)]
         );
         assert_eq!(found["programs"][1], json!(["derivation", "copy-to-registry", "copy-to-registry"]));
         for (program, command) in [
@@ -312,11 +353,9 @@ fn results_have_what_nix2containers_have() {
             ("copyToRegistry", "skopeo copy oci-archive:result docker://app:1"),
             ("copyTo", "skopeo copy oci-archive:result DESTINATION"),
         ] {
-            let error = eval(
-                &nix,
-                &format!("\"${{(buildImage {{ name = \"app\"; tag = \"1\"; }}).{program}}}/bin/x\""),
-            )
-            .err();
+            let expression =
+                with_functions(&format!("(buildImage {{ name = \"app\"; tag = \"1\"; }}).{program}"));
+            let error = run(nix.command("nix-build").args(["--no-out-link", "--expr", &expression])).err();
             let expected = format!(
                 "nix2container.buildImage: {program}: this version of Gantry does not copy images to other places itself; build the image and run: {command}"
             );
@@ -362,7 +401,7 @@ fn what_is_wrong_is_the_functions_that_was_called() {
         let said = warnings(
             &nix,
             r#"(buildImage { name = "x"; contents = files; config = { entrypoint = "a"; Foo = 1; };
-          perms = [ { path = files; regx = "x"; mode = "755"; } ];
+          perms = [ { path = files; regx = "x"; mode = "755"; } { path = "${files}/tmp"; mode = "1777"; } ];
           layers = [ (buildLayer { deps = [ files ]; metadata = { Created_By = "me"; created = "now"; }; }) ]; }).drvPath"#,
         );
         for expected in [
@@ -371,6 +410,7 @@ fn what_is_wrong_is_the_functions_that_was_called() {
             "nix2container.buildImage: config.entrypoint: found a string, expected a list",
             "nix2container.buildImage: config.Foo: left out",
             "nix2container.buildImage: perms.regx: left out",
+            "-files/tmp is not a store path; write the part below it in regex",
             "nix2container.buildLayer: metadata.created: left out",
         ] {
             assert_eq!(said.matches(expected).count(), 1, "{expected}: {said}");

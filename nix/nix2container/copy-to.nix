@@ -1,19 +1,20 @@
-# copyToRegistry and the like of an image: an error, once it is needed, as long as Gantry does not push. It is thrown by the path
-# of the program alone, so that looking for derivations in a set of attributes finds an ordinary one.
+# copyToRegistry and the like of an image: programs that cannot be built, as long as Gantry does not push; the error says
+# what to run instead. They are derivations as nix2container's are, so that what only names them (apps, scripts, sets that
+# are evaluated as a whole) can be evaluated.
+{ pkgs, lib }:
 function: image:
 let
   program =
     attribute: name: command:
     let
-      missing = throw "${function}: ${attribute}: this version of Gantry does not copy images to other places itself; build the image and run: ${command}";
+      message = "${function}: ${attribute}: this version of Gantry does not copy images to other places itself; build the image and run: ${command}";
     in
-    {
-      type = "derivation";
-      inherit name;
+    pkgs.runCommand name { } ''
+      echo ${lib.escapeShellArg message} >&2
+      exit 1
+    ''
+    // {
       meta.mainProgram = name;
-      outputName = "out";
-      outPath = missing;
-      drvPath = missing;
     };
   inherit (image) imageRefUnsafe;
 in

@@ -10,7 +10,7 @@
 }:
 let
   inherit (arguments) numberOf orElse;
-  copyTo = import ./copy-to.nix;
+  copyTo = import ./copy-to.nix { inherit pkgs lib; };
 
   toList =
     value:
@@ -82,6 +82,10 @@ let
         in
         if !(given ? path) then
           arguments.fail function users "perms" "a rule without path, which is a store path"
+        else if builtins.match "${builtins.storeDir}/[^/]+" "${given.path}" == null then
+          arguments.warn function users "" "perms"
+            "left out, because ${given.path} is not a store path; write the part below it in regex"
+            null
         else
           (
             if unknown == [ ] then
@@ -104,7 +108,7 @@ let
               } given
             );
     in
-    map ruleOf (toList perms);
+    builtins.filter (rule: rule != null) (map ruleOf (toList perms));
 
   # Layers and those that they were built on, each once, those further down first.
   withParents =
@@ -138,6 +142,23 @@ let
       found = [ ];
     } (builtins.concatMap (layer: layer.nestedLayers) checked ++ checked)).found;
 
+  # `copied` and `perms` without the paths that a layer further down has in the same place with the same rules.
+  addedTo =
+    below: copied: perms:
+    let
+      rulesOf = path: builtins.filter (rule: rule.source == path);
+      isThere =
+        path:
+        builtins.any (
+          layer: builtins.elem path layer.copyToRoot && rulesOf path layer.perms == rulesOf path perms
+        ) below;
+      there = builtins.filter isThere copied;
+    in
+    {
+      copyToRoot = without copied there;
+      perms = builtins.filter (rule: !builtins.elem rule.source there) perms;
+    };
+
   buildLayer =
     let
       function = "nix2container.buildLayer";
@@ -162,15 +183,16 @@ let
           # Moved, though it is a dependency, too.
           paths = without (pathsOf deps) copied;
           nestedLayers = withParents function users layers;
+          below = builtins.concatMap (layer: layer.ownLayers) nestedLayers;
+          added = addedTo below copied (permsOf function users perms);
           ownLayers =
-            if paths == [ ] && copied == [ ] then
+            if paths == [ ] && added.copyToRoot == [ ] then
               [ ]
             else
               [
                 {
                   inherit paths;
-                  copyToRoot = copied;
-                  perms = permsOf function users perms;
+                  inherit (added) copyToRoot perms;
                   ignore = pathsOf ignore;
                   maxLayers = layersOf maxLayers;
                   history = historyOf function metadata;
@@ -182,7 +204,7 @@ let
             // {
               name = "layer";
               format = "layout";
-              layers = builtins.concatMap (layer: layer.ownLayers) nestedLayers ++ ownLayers;
+              layers = below ++ ownLayers;
               maxLayers = most;
               architecture = defaultArchitecture;
               passthru = {
@@ -248,17 +270,21 @@ let
         }@users:
         let
           copied = copiedOf function users users;
+          layersBelow = builtins.concatMap (layer: layer.ownLayers) (withParents function users layers);
+          added = addedTo layersBelow copied (permsOf function users perms);
           # Nix in the container has to find what its database knows.
           databaseOf =
             layer:
             if initializeNixDatabase then layer // { paths = layer.paths ++ layer.copyToRoot; } else layer;
-          allLayers = map databaseOf (
-            builtins.concatMap (layer: layer.ownLayers) (withParents function users layers)
-          );
+          allLayers = map databaseOf layersBelow;
 
           usersConfig = configOf function (users.config or null);
           count = layersOf maxLayers;
-          room = most - 1 - builtins.length allLayers;
+          # At most: layers that are divided may have fewer parts, and what a base image has is not known yet.
+          needed = builtins.foldl' (sum: layer: sum + layer.maxLayers) (count + 1) allLayers;
+          hasBase = fromImage != null && fromImage != "";
+          # Few are as many as asked for. Many are as many as there is room for.
+          many = count > most / 2;
 
           image = ociImage (
             arguments.callerOf function users {
@@ -276,27 +302,29 @@ let
               config = usersConfig;
               architecture = orElse defaultArchitecture arch;
               created = arguments.timeOf "0001-01-01T00:00:00Z" created;
-              fromImage = if fromImage == "" then null else fromImage;
+              fromImage = if hasBase then fromImage else null;
               # Only the layers.
               inheritConfig = [ ];
               layers = allLayers;
-              maxLayers = most;
+              maxLayers = if many && !hasBase && needed < most then needed else most;
               # Of what no layer above has: paths of their own by popularity, the others together.
               layering =
                 if count == 1 then
                   "single"
+                else if many then
+                  "popularity"
                 else
                   [
                     [ "popularity_contest" ]
                     [
                       "limit_layers"
-                      (if count > room then room else count)
+                      count
                     ]
                   ];
-              copyToRoot = copied ++ (if initializeNixDatabase then [ "${roots}" ] else [ ]);
+              copyToRoot = added.copyToRoot ++ (if initializeNixDatabase then [ "${roots}" ] else [ ]);
               includeCopiedPaths = initializeNixDatabase;
               includeNixDB = initializeNixDatabase;
-              perms = (if initializeNixDatabase then nixPerms else [ ]) ++ permsOf function users perms;
+              perms = (if initializeNixDatabase then nixPerms else [ ]) ++ added.perms;
               directories = if initializeNixDatabase then { "/nix/store/.links" = { }; } else { };
               meta = orElse { } meta;
               passthru = {
