@@ -1,5 +1,5 @@
 # Images that show what each function does, under the names that they have in nixpkgs' dockerTools.examples.
-# tests/docker_tools builds and runs them; docs/docker-tools.md says which test looks at which.
+# tests/docker_tools builds and runs them; docs/docker-tools.md says which test looks at which. A list, so it is long.
 {
   pkgs,
   gantry,
