@@ -59,6 +59,16 @@ rec {
     else
       arguments;
 
+  # One item, or a list of them, or none.
+  toList =
+    value:
+    if value == null then
+      [ ]
+    else if builtins.isList value then
+      value
+    else
+      [ value ];
+
   # nixpkgs takes null for most arguments that have a default.
   orElse = default: value: if value == null then default else value;
 

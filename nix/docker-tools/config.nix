@@ -211,7 +211,7 @@ in
       { }
     else if builtins.isAttrs config then
       normal function config
-    # What is no set is the builtin's error.
+    # The builtin refuses what is not a set.
     else
       config;
 }

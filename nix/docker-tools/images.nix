@@ -10,18 +10,14 @@
   defaultArchitecture,
 }:
 let
-  inherit (arguments) numberOf orElse timeOf;
+  inherit (arguments)
+    numberOf
+    orElse
+    timeOf
+    toList
+    ;
   configuration = config.of;
   epoch = "1970-01-01T00:00:01Z";
-
-  toList =
-    value:
-    if value == null then
-      [ ]
-    else if builtins.isList value then
-      value
-    else
-      [ value ];
 
   # Lists in lists are one list, and null and "" are nothing: nixpkgs' builders get all of it as words of one text.
   flatten =

@@ -9,17 +9,8 @@
   defaultArchitecture,
 }:
 let
-  inherit (arguments) numberOf orElse;
+  inherit (arguments) numberOf orElse toList;
   copyTo = import ./copy-to.nix { inherit pkgs lib; };
-
-  toList =
-    value:
-    if value == null then
-      [ ]
-    else if builtins.isList value then
-      value
-    else
-      [ value ];
 
   # Without priorities, which nix2container does not look at: files of two packages under one name are an error there.
   pathsOf = value: map (path: "${path}") (toList value);
