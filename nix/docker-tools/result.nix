@@ -148,12 +148,5 @@ rec {
           overrideDerivation = change: with' (withAttributes function users result change);
         };
     in
-    with' (
-      image
-      // {
-        passthru =
-          image.passthru or { }
-          // (if image ? imageTag then { inherit (image) imageName imageTag; } else { });
-      }
-    );
+    with' image;
 }
